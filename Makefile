@@ -1,0 +1,51 @@
+# The only entry points a newcomer needs. `make` alone lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := $(shell sed -n 's/^uv==\([^ ;]*\).*/\1/p' requirements.txt)
+# Same bytes on every run: no telemetry, no colour codes from a missing terminal, one cache for uv.
+export DVC_NO_ANALYTICS := 1
+export PYTHONUNBUFFERED := 1
+export UV_LINK_MODE ?= copy
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help study test lint explore open lock clean env
+
+help:            ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+study: env       ## regenerate every result: environment, then `dvc repro`
+	@$(BIN)/python -m grmp.params && $(BIN)/dvc repro && echo "done: open reports/04_ablation.html"
+
+test: env        ## environment, then the tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: env        ## ruff, and no outputs in source notebooks
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --verify notebooks/*.ipynb
+
+explore: env     ## JupyterLab on the playground notebook
+	@$(BIN)/jupyter lab notebooks/90_explore.ipynb
+
+open:            ## the ablation report in the browser
+	@$(PYTHON) -m webbrowser reports/04_ablation.html
+
+lock:            ## requirements.txt anew from pyproject.toml (versions with hashes, no index address)
+	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --extra dev --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate -q -o requirements.txt
+
+clean:           ## remove the environment and everything generated (reports/ stays)
+	rm -rf $(VENV) artifacts data .dvc/cache .dvc/tmp
+
+env: $(VENV)/.ready  ## the environment alone
+
+$(VENV)/.ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "grmp needs python 3.11 or later: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@echo "environment: $(VENV) (torch, open_clip, dvc, jupyterlab, ...; about 6 GB)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q "uv==$(UV_VERSION)" \
+		|| { echo "environment: PyPI cannot be reached; make needs it once, to install requirements.txt"; exit 1; }
+	@$(BIN)/uv pip sync -q --require-hashes --python $(BIN)/python requirements.txt \
+		|| { echo "environment: not all of requirements.txt could be installed; the lines above name what is missing"; exit 1; }
+	@$(BIN)/uv pip install -q --no-deps --no-build-isolation --python $(BIN)/python -e .
+	@touch $@

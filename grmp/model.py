@@ -1,0 +1,137 @@
+"""PromptedCLIP: images to quality, and images to scene logits."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float
+from open_clip import CLIP
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from grmp.align import encode, scene_texts, tokenise
+from grmp.errors import UserError
+from grmp.params import Prompts
+from grmp.prompts import TextPrompt, VisualPrompt
+from grmp.towers import embed_patches, embed_tokens, encode_text, pool_image, run_block
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+"""CLIP's own pixel statistics (Radford et al., ICML 2021), not ImageNet's."""
+CLASSES = ("high quality.", "low quality.")
+
+
+class PromptedCLIP(nn.Module):
+    """CLIP whose two towers are steered by learned prompts (GRMP-IQA, arXiv 2409.05381).
+
+    `q(x) = softmax(s * [f . t_hi, f . t_lo])_hi`, where f is the L2-normalised image embedding, t the L2-normalised
+    embeddings of "[v1]..[vM] high quality." and "... low quality.", s CLIP's logit scale.
+    """
+
+    def __init__(self, clip: CLIP, text_prompt: TextPrompt, visual_prompt: VisualPrompt | None = None) -> None:
+        super().__init__()
+        self.clip = clip
+        self.text_prompt = text_prompt
+        self.visual_prompt = visual_prompt
+        placeholder = " ".join(["X"] * len(text_prompt.context))
+        self.register_buffer("tokens", tokenise(clip, [f"{placeholder} {name}" for name in CLASSES]), persistent=False)
+        self.register_buffer("mean", torch.tensor(CLIP_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(CLIP_STD).view(3, 1, 1), persistent=False)
+
+    def forward(self, images: Float[Tensor, "b 3 h w"], as_logit: bool = False) -> Float[Tensor, " b"]:
+        """Quality in (0, 1), higher is better, of images in [0, 1]; `as_logit` gives what its sigmoid is taken of."""
+        logit = self.quality_logit(self.encode_image(images))
+        return logit if as_logit else logit.sigmoid()
+
+    def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b e"]:
+        """L2-normalised embeddings of images in [0, 1]."""
+        return self.finish(self.begin(images, stop=0), start=0)
+
+    def begin(self, images: Float[Tensor, "b 3 h w"], stop: int) -> Float[Tensor, "b n d"]:
+        """Class and patch tokens in front of block `stop` (prompt tokens taken out: the block brings its own)."""
+        x = embed_patches(self.clip, (images - self.mean) / self.std)
+        for index in range(stop):
+            x = self._run(x, index)
+        return x
+
+    def finish(self, x: Float[Tensor, "b n d"], start: int) -> Float[Tensor, "b e"]:
+        """L2-normalised embeddings from the tokens in front of block `start`."""
+        last = len(self.clip.visual.transformer.resblocks) - 1
+        for index in range(start, last):
+            x = self._run(x, index)
+        x = self._run(x, last, class_token_only=True)
+        return pool_image(self.clip, x if self.visual_prompt is None else self.visual_prompt.norm(x))
+
+    def _run(self, x: Float[Tensor, "b n d"], index: int, class_token_only: bool = False) -> Tensor:
+        block = self.clip.visual.transformer.resblocks[index]
+        queries = 1 if class_token_only else None
+        if self.visual_prompt is None or index >= self.visual_prompt.depth:
+            return run_block(block, x, queries=queries)
+        x = run_block(block, self.visual_prompt.insert(x, index), queries=queries)
+        return x if class_token_only else self.visual_prompt.remove(x)
+
+    def class_features(self) -> Float[Tensor, "2 e"]:
+        """L2-normalised embeddings of "high quality." and "low quality." behind the learned context."""
+        embedded, ends = embed_tokens(self.clip, self.tokens)
+        return encode_text(self.clip, self.text_prompt(embedded), ends)
+
+    def scene_features(self) -> Float[Tensor, "9 e"]:
+        """L2-normalised embeddings of the nine scene sentences, without context."""
+        return encode(self.clip, scene_texts())
+
+    def quality_logit(self, features: Float[Tensor, "b e"]) -> Float[Tensor, " b"]:
+        """`s * f . (t_hi - t_lo)`, whose sigmoid is the two-way softmax, hence the quality."""
+        high, low = self.class_features()
+        return self._scaled(features, (high - low)[None]).squeeze(-1)
+
+    def scene_logits(self, features: Float[Tensor, "b e"]) -> Float[Tensor, "b 9"]:
+        """Logits over the nine scenes."""
+        return self._scaled(features, self.scene_features())
+
+    def _scaled(self, features: Float[Tensor, "b e"], texts: Float[Tensor, "c e"]) -> Float[Tensor, "b c"]:
+        # Not in bf16: its eight bits would tie predictions that differ.
+        with torch.autocast(features.device.type, enabled=False):
+            return self.clip.logit_scale.exp() * features @ texts.T
+
+    def prompt_parameters(self) -> dict[str, Tensor]:
+        """The prompts of both towers by name: all that pre-training trains."""
+        return {name: value for name, value in self.named_parameters() if not name.startswith("clip.")}
+
+    def tuned_parameters(self, blocks: int) -> dict[str, Tensor]:
+        """What fine-tuning trains: text context, the last `blocks` of either tower, and their final norms."""
+        return {name: value for name, value in self.named_parameters() if name.startswith(tuple(self._tuned(blocks)))}
+
+    def _tuned(self, blocks: int) -> Iterator[str]:
+        yield from ("text_prompt.", "clip.ln_final.", "clip.visual.ln_post.")
+        for tower in ("clip.transformer", "clip.visual.transformer"):
+            depth = len(self.get_submodule(f"{tower}.resblocks"))
+            yield from (f"{tower}.resblocks.{index}." for index in range(depth - min(blocks, depth), depth))
+
+
+def prompted(clip: CLIP, prompts: Prompts) -> PromptedCLIP:
+    """`clip` with fresh prompts; no image prompt tokens where `prompts.image_tokens` is 0.
+
+    Raises:
+        UserError: the context leaves no room for the class words.
+    """
+    room = clip.context_length - 5  # start, "high", "quality", ".", end
+    if prompts.context > room:
+        raise UserError(
+            f"params.yaml: prompts.context: {prompts.context} does not fit; the text tower takes up to {room}"
+        )
+    text = TextPrompt(prompts.context, clip.token_embedding.embedding_dim)
+    depth = min(prompts.depth, len(clip.visual.transformer.resblocks))
+    width = clip.visual.conv1.out_channels
+    visual = None
+    if prompts.image_tokens:
+        visual = VisualPrompt(prompts.image_tokens, depth, width, prompts.dropout, prompts.projection)
+    return PromptedCLIP(clip, text, visual)
+
+
+def quality_loss(logit: Float[Tensor, " b"], label: Float[Tensor, " b"]) -> Tensor:
+    """Binary cross-entropy with the soft label in [0, 1], from logits: `-mean(y log q + (1 - y) log(1 - q))`."""
+    return F.binary_cross_entropy_with_logits(logit, label)
+
+
+def semantic_loss(student: Float[Tensor, "b 9"], teacher: Float[Tensor, "b 9"]) -> Tensor:
+    """Cross-entropy between the student's scene probabilities and the untouched CLIP's, temperature 1 (QGR)."""
+    return F.cross_entropy(student, teacher.softmax(dim=-1))

@@ -1,0 +1,274 @@
+"""A typed view of params.yaml: unknown keys and wrong types are errors that name the key."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from grmp.errors import UserError, run_command
+
+Count = Annotated[int, Field(ge=1, strict=True)]
+Fraction = Annotated[float, Field(gt=0, lt=1, strict=True)]
+Rate = Annotated[float, Field(gt=0, strict=True)]
+
+
+def _labels(value: object) -> int | float:
+    count = isinstance(value, int) and not isinstance(value, bool) and value >= 2
+    if not (count or (isinstance(value, float) and 0 < value < 1)):
+        raise ValueError("write a count of images from 2 up, such as 50, or a fraction between 0 and 1, such as 0.2")
+    return value
+
+
+Labels = Annotated[int | float, BeforeValidator(_labels)]
+Variant = Literal["full", "without_mpp", "without_qgr", "without_both", "ridge"]
+
+
+class Section(BaseModel):
+    """A section of params.yaml: nothing unknown, nothing changed after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Compute(Section):
+    """Where and how numbers are computed."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["auto", "fp32", "bf16"]
+    threads: Count
+    seed: Annotated[int, Field(ge=0, strict=True)]
+
+
+class Photos(Section):
+    """The photographs and their three disjoint parts."""
+
+    folder: str
+    pretrain: Fraction
+    train: Fraction
+
+    @model_validator(mode="after")
+    def _leave_photographs_for_the_test(self) -> "Photos":
+        if self.pretrain + self.train >= 1:
+            raise ValueError("pretrain + train must stay under 1, so that photographs are left for the test part")
+        return self
+
+
+class Distort(Section):
+    """The generated sets."""
+
+    short_side: Annotated[int, Field(ge=32, strict=True)]
+    levels_per_task: Annotated[int, Field(ge=1, le=5, strict=True)]
+    mixture: tuple[Count, Annotated[int, Field(ge=1, le=25, strict=True)]]
+    train_images: Count
+    test_images: Count
+
+    @field_validator("mixture")
+    @classmethod
+    def _ordered(cls, value: tuple[int, int]) -> tuple[int, int]:
+        if value[0] > value[1]:
+            raise ValueError("write the fewest first, then the most, such as [2, 3]")
+        return value
+
+
+class Backbone(Section):
+    """Which CLIP."""
+
+    source: Literal["embedded", "openai", "local"]
+    name: str
+    weights: str | None
+
+    @model_validator(mode="after")
+    def _local_has_weights(self) -> "Backbone":
+        if (self.source == "local") != (self.weights is not None):
+            raise ValueError("weights is the path of a checkpoint with source: local, and null with any other source")
+        return self
+
+
+class Align(Section):
+    """The text tower that is aligned to the locked image tower."""
+
+    width: Count
+    layers: Count
+    heads: Count
+    context_length: Annotated[int, Field(ge=8, strict=True)]
+    crops: Count
+    steps: Count
+    learning_rate: Rate
+
+    @model_validator(mode="after")
+    def _heads_share_the_width(self) -> "Align":
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} cannot be shared by {self.heads} heads; write a multiple of heads")
+        return self
+
+
+class Prompts(Section):
+    """The learned prompts of both towers."""
+
+    context: Count
+    image_tokens: Annotated[int, Field(ge=0, strict=True)]
+    depth: Count
+    dropout: Annotated[float, Field(ge=0, lt=1, strict=True)]
+    projection: bool
+
+
+class Image(Section):
+    """What the image tower sees."""
+
+    crop: Annotated[int, Field(ge=32, multiple_of=16, strict=True)]
+
+
+class Pretrain(Section):
+    """Meta-prompt pre-training (MPP)."""
+
+    algorithm: Literal["reptile", "fomaml", "maml", "joint"]
+    outer_steps: Count
+    tasks: Annotated[int, Field(ge=1, le=25, strict=True)]
+    support: Count
+    query: Count
+    inner_steps: Count
+    inner_optimiser: Literal["sgd", "adam"]
+    inner_rate: Rate
+    outer_rate: Rate
+    query_share: Fraction
+
+
+class Finetune(Section):
+    """Adaptation to a few labels."""
+
+    blocks: Count
+    views: Count
+    test_views: Count
+    steps: Count
+    batch: Count
+    learning_rate: Rate
+    weight_decay: Annotated[float, Field(ge=0, strict=True)]
+    evaluations: Count
+
+
+class Qgr(Section):
+    """Quality-aware gradient regularisation."""
+
+    when: Literal["aligned", "conflict", "always", "never"]
+    strength: Annotated[float, Field(ge=0, strict=True)]
+    scope: Literal["tensor", "global"]
+
+
+class Grid(Section):
+    """The ablation: variants x labels x repeats."""
+
+    variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
+    labels: Annotated[tuple[Labels, ...], Field(min_length=1)]
+    repeats: Count
+
+
+class Sweep(Section):
+    """The sweep of QGR's strength at one number of labels."""
+
+    strengths: tuple[Annotated[int | float, Field(ge=0)], ...]
+    labels: Labels
+
+
+class Params(Section):
+    """params.yaml as a whole."""
+
+    compute: Compute
+    photos: Photos
+    distort: Distort
+    backbone: Backbone
+    align: Align
+    prompts: Prompts
+    image: Image
+    pretrain: Pretrain
+    finetune: Finetune
+    qgr: Qgr
+    grid: Grid
+    sweep: Sweep
+
+    @model_validator(mode="after")
+    def _crops_fit(self) -> "Params":
+        if self.image.crop > self.distort.short_side:
+            raise ValueError("image.crop must not be larger than distort.short_side: crops are cut from those images")
+        return self
+
+    @model_validator(mode="after")
+    def _sweep_is_on_the_grid(self) -> "Params":
+        if self.sweep.labels not in self.grid.labels or not {"full", "without_qgr"} <= set(self.grid.variants):
+            raise ValueError(
+                f"sweep.labels: {self.sweep.labels} must be among grid.labels, and full and without_qgr among "
+                "grid.variants: the sweep takes its ends from those cells"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _enough_labels(self) -> "Params":
+        for key, labels in [*(("grid", value) for value in self.grid.labels), ("sweep", self.sweep.labels)]:
+            try:
+                label_count(labels, self.distort.train_images)
+            except ValueError as error:
+                raise ValueError(f"{key}.labels: {error} (distort.train_images)") from None
+        return self
+
+
+def label_count(labels: int | float, pool: int) -> int:
+    """Images that `labels` stands for: itself if a count, its share of the `pool` if a fraction.
+
+    Raises:
+        ValueError: fewer than 2 images, or more than the pool holds.
+    """
+    count = labels if isinstance(labels, int) else round(labels * pool)
+    if not 2 <= count <= pool:
+        raise ValueError(f"labels {labels} means {count} images; between 2 and the pool's {pool} are possible")
+    return count
+
+
+def _complain(path: Path, error: ValidationError) -> UserError:
+    # An unknown key first: it is often a misspelling, and then the reason why another key is missing.
+    first = min(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
+    key = "".join(f"{part}: " for part in [".".join(map(str, first["loc"]))] if part)
+    message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+    given = "" if isinstance(first["input"], dict | Section) else f" (given: {first['input']!r})"
+    more = f"; and {error.error_count() - 1} more" if error.error_count() > 1 else ""
+    return UserError(f"{path}: {key}{message}{given}{more}")
+
+
+def read_yaml(path: Path) -> dict:
+    """The mapping in a YAML 1.2 file, in which `1e-4` is a number (it is text to YAML 1.1 readers).
+
+    Raises:
+        UserError: no such file, not YAML, or no mapping.
+    """
+    try:
+        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    except YAMLError as error:
+        raise UserError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: holds no sections; write `section:` lines with `key: value` lines below them")
+    return content
+
+
+def load(path: Path = Path("params.yaml")) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        UserError: with the file, the key and what is wrong, in one line.
+    """
+    try:
+        return Params.model_validate(read_yaml(Path(path)))
+    except ValidationError as error:
+        raise _complain(Path(path), error) from None
+
+
+def main(path: Annotated[Path, typer.Argument()] = Path("params.yaml")) -> None:
+    """Check params.yaml and say how many cells its grid has."""
+    params = load(path)
+    cells = len(params.grid.variants) * len(params.grid.labels) + len(params.sweep.strengths)
+    typer.echo(f"{path}: ok, {cells} cells x {params.grid.repeats} repeats")
+
+
+if __name__ == "__main__":
+    run_command(main)

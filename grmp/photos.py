@@ -1,0 +1,94 @@
+"""The photographs, their manifest, and the split into parts that share no photograph."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from jaxtyping import UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from grmp.errors import UserError
+from grmp.params import Photos
+
+SCENES = ("animal", "cityscape", "human", "indoor", "landscape", "night", "plant", "still_life", "others")
+"""The nine scenes of LIQE (Zhang et al., CVPR 2023)."""
+PARTS = ("pretrain", "train", "test")
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One row of the manifest; `name` is the file's name without its ending."""
+
+    name: str
+    path: Path
+    scene: str
+    caption: str
+
+
+def read_manifest(folder: Path) -> list[Photograph]:
+    """The photographs named in `folder/photos.csv` (columns file, scene, caption), in its order.
+
+    Raises:
+        UserError: no such table, a column or file missing, a name twice, or a scene that is not one of `SCENES`.
+    """
+    table_path = folder / "photos.csv"
+    try:
+        table = pd.read_csv(table_path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UserError(f"{table_path}: cannot be read as a table ({reason}); `dvc repro data.dvc` makes it") from None
+    for column in ("file", "scene", "caption"):
+        if column not in table:
+            raise UserError(f"{table_path}: column `{column}` is missing")
+    photographs = [
+        Photograph(Path(row.file).stem, folder / "images" / row.file, row.scene, row.caption)
+        for row in table.itertuples()
+    ]
+    _check(table_path, photographs)
+    return photographs
+
+
+def _check(table: Path, photographs: list[Photograph]) -> None:
+    seen: set[str] = set()
+    for photo in photographs:
+        if photo.name in seen:
+            raise UserError(f"{table}: {photo.path.name} stands there twice")
+        if photo.scene not in SCENES:
+            raise UserError(f"{table}: {photo.path.name}: scene `{photo.scene}` is none of {', '.join(SCENES)}")
+        if not photo.path.is_file():
+            raise UserError(f"{photo.path}: named in {table.name}, but not there")
+        seen.add(photo.name)
+
+
+def read_image(path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    """An image file as RGB, upright.
+
+    Raises:
+        UserError: not an image, or truncated.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise UserError(f"{path}: cannot be read as an image ({error})") from None
+
+
+def split(photographs: list[Photograph], shares: Photos, seed: int) -> dict[str, list[Photograph]]:
+    """Deal the photographs to the parts `PARTS`, scene by scene, so that each part has every scene where it can.
+
+    Raises:
+        UserError: a part stays empty.
+    """
+    generator = np.random.default_rng([seed, 0])
+    parts: dict[str, list[Photograph]] = {part: [] for part in PARTS}
+    for scene in SCENES:
+        members = [photo for photo in photographs if photo.scene == scene]
+        order = [members[i] for i in generator.permutation(len(members))]
+        ends = np.round(np.cumsum([shares.pretrain, shares.train]) * len(order)).astype(int)
+        for part, chunk in zip(PARTS, (order[: ends[0]], order[ends[0] : ends[1]], order[ends[1] :])):
+            parts[part].extend(chunk)
+    for part, chunk in parts.items():
+        if not chunk:
+            raise UserError(f"{len(photographs)} photographs are too few: the part `{part}` got none (photos.{part})")
+    return parts

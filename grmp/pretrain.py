@@ -1,0 +1,135 @@
+"""The pre-training loop: distortion tasks in, meta-trained prompts out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pandas as pd
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.func import functional_call
+
+from grmp.crops import random_crop, to_float
+from grmp.meta import Inner, Loss, Prompts, Task, meta_gradient
+from grmp.model import PromptedCLIP, quality_loss
+from grmp.params import Pretrain
+from grmp.progress import Progress
+from grmp.runtime import Runtime
+
+
+class Batch(NamedTuple):
+    """Crops in [0, 1] and their scores in [0, 1]."""
+
+    images: Float[Tensor, "b 3 s s"]
+    scores: Float[Tensor, " b"]
+
+
+@dataclass(frozen=True)
+class TaskPool:
+    """Places (in the list of all images) of one distortion type's support and query images."""
+
+    support: list[int]
+    query: list[int]
+
+
+def make_pools(manifest: pd.DataFrame, query_photographs: set[str]) -> dict[str, TaskPool]:
+    """One pool per distortion type of a manifest of single distortions; query images come from `query_photographs`."""
+    held_out = manifest["photograph"].isin(query_photographs)
+    return {
+        kind: TaskPool(rows.index[~held_out[rows.index]].tolist(), rows.index[held_out[rows.index]].tolist())
+        for kind, rows in manifest.groupby("distortions")
+    }
+
+
+def draw_batch(
+    images: Sequence[UInt8[Tensor, "3 h w"]],
+    scores: Float[Tensor, " n"],
+    places: list[int],
+    size: int,
+    crop: int,
+    generator: torch.Generator,
+) -> Batch:
+    """`size` images of `places` without repetition (fewer where there are fewer), each randomly cropped."""
+    chosen = [places[i] for i in torch.randperm(len(places), generator=generator)[:size].tolist()]
+    crops = torch.stack([random_crop(images[i], crop, generator) for i in chosen])
+    return Batch(to_float(crops), scores[chosen])
+
+
+def make_loss(model: PromptedCLIP, runtime: Runtime) -> Loss:
+    """The quality loss as a function of prompts and batch, which is what meta-learning differentiates."""
+
+    def loss(prompts: Prompts, batch: Batch) -> Tensor:
+        with runtime.autocast():
+            features = functional_call(model, prompts, (batch.images.to(runtime.device),), {"as_logit": True})
+        return quality_loss(features.float(), batch.scores.to(runtime.device))
+
+    return loss
+
+
+def make_optimiser(
+    prompts: Prompts, settings: Pretrain
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """Adam with one cycle on a meta-gradient; for Reptile the plain step `theta - rate * mean(theta - theta_i)`.
+
+    Reptile's rate falls linearly to zero, as in Nichol et al. (2018).
+    """
+    values = list(prompts.values())
+    if settings.algorithm == "reptile":
+        optimiser = torch.optim.SGD(values, lr=settings.outer_rate)
+        return optimiser, torch.optim.lr_scheduler.LinearLR(
+            optimiser, 1.0, 1 / settings.outer_steps, settings.outer_steps - 1
+        )
+    optimiser = torch.optim.AdamW(values, lr=settings.outer_rate, weight_decay=0.0)
+    return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.outer_rate, settings.outer_steps)
+
+
+def pretrain(
+    model: PromptedCLIP,
+    images: Sequence[UInt8[Tensor, "3 h w"]],
+    scores: Float[Tensor, " n"],
+    pools: dict[str, TaskPool],
+    settings: Pretrain,
+    crop: int,
+    runtime: Runtime,
+    generator: torch.Generator,
+) -> pd.DataFrame:
+    """Meta-train the prompts of `model` in place; everything else stays frozen.
+
+    Returns one row per outer step: step, support (loss before adaptation), query (after it), tasks (their names).
+    """
+    prompts = model.requires_grad_(False).train().prompt_parameters()
+    for prompt in prompts.values():
+        prompt.requires_grad_(True)
+    loss, inner = make_loss(model, runtime), Inner(settings.inner_steps, settings.inner_rate, settings.inner_optimiser)
+    optimiser, schedule = make_optimiser(prompts, settings)
+    progress, rows, names = Progress("pre-train", settings.outer_steps), [], sorted(pools)
+    for step in range(1, settings.outer_steps + 1):
+        chosen = [names[i] for i in torch.randperm(len(names), generator=generator)[: settings.tasks].tolist()]
+        tasks = [
+            Task(
+                draw_batch(images, scores, pools[name].support, settings.support, crop, generator),
+                draw_batch(images, scores, pools[name].query, settings.query, crop, generator),
+            )
+            for name in chosen
+        ]
+        found = meta_gradient(loss, prompts, tasks, settings.algorithm, inner)
+        for name, prompt in prompts.items():
+            prompt.grad = found.gradient[name]
+        optimiser.step()
+        schedule.step()
+        rows.append((step, found.support, found.query, " ".join(chosen)))
+        seen = sum(len(task.support.scores) + len(task.query.scores) for task in tasks)
+        progress.update(step, items=seen, support=found.support, query=found.query)
+    model.requires_grad_(False).eval()
+    return pd.DataFrame(rows, columns=["step", "support", "query", "tasks"])
+
+
+@torch.no_grad()
+def predict(
+    model: PromptedCLIP, crops: Float[Tensor, "b 3 s s"], runtime: Runtime, batch: int = 32
+) -> Float[Tensor, " b"]:
+    """Quality of crops in [0, 1], in batches, on the CPU."""
+    model.eval()
+    with runtime.autocast():
+        return torch.cat([model(part.to(runtime.device)).float().cpu() for part in crops.split(batch)])

@@ -1,0 +1,55 @@
+"""The learned prompts: context for the text tower (CoOp), tokens for every block of the image tower (VPT-deep)."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+CONTEXT_STD = 0.02
+"""Spread of fresh context vectors and prompt tokens (CoOp, Zhou et al., IJCV 2022; as in the published code)."""
+
+
+class TextPrompt(nn.Module):
+    """Context vectors [v1]..[vM], shared by all classes, that stand before the class words (CoOp)."""
+
+    def __init__(self, length: int, width: int) -> None:
+        super().__init__()
+        self.context = nn.Parameter(torch.randn(length, width) * CONTEXT_STD)
+
+    def forward(self, embedded: Float[Tensor, "b n d"]) -> Float[Tensor, "b n d"]:
+        """Put the context in the place of the tokens that follow the start-of-text, as many as it has vectors."""
+        length = len(self.context)
+        context = self.context.expand(len(embedded), -1, -1).to(embedded.dtype)
+        return torch.cat([embedded[:, :1], context, embedded[:, 1 + length :]], dim=1)
+
+
+class VisualPrompt(nn.Module):
+    """Prompt tokens for each of the first `depth` image blocks, replaced at every block (VPT-deep, Jia et al., 2022).
+
+    Dropout acts on the tokens while they are trained. `norm` is an extra LayerNorm in front of the tower's last one.
+    With `projection` all tokens pass one shared linear map, which starts as the identity; for ViT-B/16, 100 tokens and
+    depth 12 that makes 1,513,728 parameters, and with the text context of OpenAI's tower the published 1,515,776.
+    """
+
+    def __init__(self, tokens: int, depth: int, width: int, dropout: float = 0.0, projection: bool = False) -> None:
+        super().__init__()
+        self.tokens = nn.Parameter(torch.randn(depth, tokens, width) * CONTEXT_STD)
+        self.projection = nn.Linear(width, width) if projection else nn.Identity()
+        self.dropout = nn.Dropout(dropout)
+        self.norm = nn.LayerNorm(width)
+        if projection:
+            nn.init.eye_(self.projection.weight)
+            nn.init.zeros_(self.projection.bias)
+
+    @property
+    def depth(self) -> int:
+        """Blocks that get tokens, counted from the first."""
+        return len(self.tokens)
+
+    def insert(self, x: Float[Tensor, "b n d"], block: int) -> Float[Tensor, "b m d"]:
+        """Put this block's tokens between the class token and the patches."""
+        tokens = self.dropout(self.projection(self.tokens[block])).expand(len(x), -1, -1).to(x.dtype)
+        return torch.cat([x[:, :1], tokens, x[:, 1:]], dim=1)
+
+    def remove(self, x: Float[Tensor, "b m d"]) -> Float[Tensor, "b n d"]:
+        """Take the tokens out again."""
+        return torch.cat([x[:, :1], x[:, 1 + self.tokens.shape[1] :]], dim=1)

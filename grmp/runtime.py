@@ -1,0 +1,57 @@
+"""Device, precision, threads and seeds: what a number depends on besides data and parameters."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from grmp.errors import UserError
+from grmp.params import Compute
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where tensors live and in which precision matrix products run (master weights are always float32)."""
+
+    device: torch.device
+    precision: str
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type in which activations are kept."""
+        return torch.bfloat16 if self.precision == "bf16" else torch.float32
+
+    def autocast(self) -> AbstractContextManager:
+        """Matrix products in the chosen precision."""
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+
+
+def start(compute: Compute) -> Runtime:
+    """Fix threads and seeds, and choose device and precision.
+
+    Raises:
+        UserError: `device: cuda` where there is none.
+    """
+    if compute.device == "cuda" and not torch.cuda.is_available():
+        raise UserError("params.yaml: compute.device is cuda, but torch finds no GPU here; write auto or cpu")
+    torch.set_num_threads(compute.threads)
+    torch.manual_seed(compute.seed)
+    cuda = compute.device != "cpu" and torch.cuda.is_available()
+    precision = compute.precision
+    if precision == "auto":
+        precision = "bf16" if cuda or _multiplies_bf16() else "fp32"
+    return Runtime(torch.device("cuda" if cuda else "cpu"), precision)
+
+
+def _multiplies_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor has bf16 matrix instructions: emulated, they are slower than float32."""
+    return cpuinfo.is_file() and "avx512_bf16" in cpuinfo.read_text(encoding="utf-8")
+
+
+def generator(seed: int, *draw: int) -> torch.Generator:
+    """A generator for one draw of the study, named by numbers, such as (seed, repeat)."""
+    mixed = seed
+    for number in draw:
+        mixed = (mixed * 1_000_003 + number + 1) % 2**63
+    return torch.Generator().manual_seed(mixed)

@@ -1,0 +1,104 @@
+"""What many tests start from: a CLIP of a few thousand weights, small settings, a folder of small photographs."""
+
+import copy
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from open_clip import CLIP
+from PIL import Image
+
+from grmp.backbone import build
+from grmp.model import PromptedCLIP, prompted
+from grmp.params import Params, load
+from grmp.runtime import Runtime
+
+ROOT = Path(__file__).parents[1]
+PHOTOS = ROOT / "assets" / "photos"
+
+CONFIG = {
+    "embed_dim": 16,
+    "quick_gelu": True,
+    "vision_cfg": {"image_size": 48, "layers": 3, "width": 64, "head_width": 16, "patch_size": 16},
+    "text_cfg": {"context_length": 32, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 3},
+}
+SMALL = {
+    "compute": {"device": "cpu", "precision": "fp32", "threads": 1, "seed": 1},
+    "prompts": {"context": 4, "image_tokens": 2, "depth": 3, "dropout": 0.1, "projection": True},
+    "align": {"width": 32, "layers": 3, "heads": 2, "context_length": 32, "crops": 2, "steps": 20},
+    "image": {"crop": 48},
+    "finetune": {"blocks": 2, "views": 2, "test_views": 1, "steps": 4, "batch": 4, "evaluations": 2},
+    "qgr": {"when": "aligned", "strength": 1.0, "scope": "tensor"},
+    "pretrain": {
+        "algorithm": "fomaml",
+        "outer_steps": 3,
+        "tasks": 2,
+        "support": 3,
+        "query": 3,
+        "inner_steps": 1,
+        "inner_optimiser": "sgd",
+        "inner_rate": 0.01,
+        "outer_rate": 0.003,
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread_and_fixed_seed() -> None:
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def config() -> dict:
+    """open_clip's configuration of the tiny CLIP."""
+    return copy.deepcopy(CONFIG)
+
+
+@pytest.fixture(scope="session")
+def _built() -> CLIP:
+    torch.manual_seed(0)
+    return build(CONFIG).eval().requires_grad_(False)
+
+
+@pytest.fixture
+def clip(_built: CLIP) -> CLIP:
+    """A tiny CLIP of its own for each test, frozen: 3 blocks per tower, images of 48 pixels, 16 numbers out."""
+    return copy.deepcopy(_built)
+
+
+@pytest.fixture
+def settings() -> Params:
+    """The repository's params.yaml, with everything small."""
+    params = load(ROOT / "params.yaml")
+    return params.model_copy(
+        update={name: getattr(params, name).model_copy(update=values) for name, values in SMALL.items()}
+    )
+
+
+@pytest.fixture
+def model(clip: CLIP, settings: Params) -> PromptedCLIP:
+    """The tiny CLIP with fresh prompts in every block, in evaluation mode."""
+    return prompted(clip, settings.prompts).eval()
+
+
+@pytest.fixture
+def runtime() -> Runtime:
+    return Runtime(torch.device("cpu"), "fp32")
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as `data/` is one: four photographs of each of three scenes, their shorter side 64 pixels."""
+    folder = tmp_path_factory.mktemp("photographs")
+    (folder / "images").mkdir()
+    table = pd.read_csv(PHOTOS / "photos.csv")
+    table = table[table["scene"].isin(["animal", "indoor", "night"])].groupby("scene").head(4)
+    for name in table["file"]:
+        with Image.open(PHOTOS / "images" / name) as image:
+            image.draft("RGB", (128, 128))
+            scale = 64 / min(image.size)
+            image.convert("RGB").resize([round(side * scale) for side in image.size]).save(folder / "images" / name)
+    table.to_csv(folder / "photos.csv", index=False)
+    return folder

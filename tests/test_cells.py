@@ -1,0 +1,290 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from open_clip import CLIP
+
+from grmp import backbone, cells, features
+from grmp.cells import VARIANTS, Folders, Study, draw_labelled, read_study, run_cell, start_model, write_cell
+from grmp.checkpoint import save_prompts
+from grmp.errors import UserError
+from grmp.features import Features, frozen_features
+from grmp.metrics import srcc
+from grmp.model import PromptedCLIP, prompted
+from grmp.params import Params
+from grmp.runtime import Runtime
+from grmp.sets import write_manifest
+
+POOL, TEST = 12, 9
+KEY = ["variant", "labels", "count", "strength", "repeat"]
+EVERY_VARIANT = pytest.mark.parametrize("variant", ["full", "without_mpp", "without_qgr", "without_both", "ridge"])
+
+
+@pytest.fixture
+def study(clip: CLIP, model: PromptedCLIP, settings: Params, runtime: Runtime) -> Study:
+    generator = torch.Generator().manual_seed(4)
+    plain = prompted(clip, settings.prompts.model_copy(update={"image_tokens": 0})).eval()
+    crops = {
+        part: torch.randint(0, 256, (count, views, 3, 48, 48), dtype=torch.uint8, generator=generator)
+        for part, count, views in (("train", POOL, 2), ("test", TEST, 1))
+    }
+    parts = {
+        name: {part: frozen_features(chosen, some, 1, runtime, name) for part, some in crops.items()}
+        for name, chosen in (("plain", plain), ("meta", model))
+    }
+    return Study(
+        **parts,
+        train_scores=torch.rand(POOL, generator=generator),
+        test_scores=torch.rand(TEST, generator=generator).numpy(),
+        clip=clip,
+        pretrained=model,
+        prompts=settings.prompts,
+        finetune=settings.finetune.model_copy(update={"learning_rate": 0.01}),
+        repeats=2,
+        seed=1,
+        runtime=runtime,
+    )
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[PromptedCLIP]:
+    """Every model that a cell starts, which it then trains in place."""
+    models, start = [], cells.start_model
+
+    def spy(*given: object) -> PromptedCLIP:
+        models.append(start(*given))
+        return models[-1]
+
+    monkeypatch.setattr(cells, "start_model", spy)
+    return models
+
+
+def same(one: PromptedCLIP, other: PromptedCLIP) -> bool:
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_labelled_images_are_distinct_and_nested() -> None:
+    ten, fifty = (draw_labelled(400, count, seed=1, repeat=3).tolist() for count in (10, 50))
+    assert len(set(fifty)) == 50
+    assert set(ten) < set(fifty)
+    assert draw_labelled(400, 400, 1, 3).sort().values.tolist() == list(range(400))
+
+
+def test_labelled_images_follow_seed_and_repeat() -> None:
+    drawn = [tuple(draw_labelled(400, 10, *key).tolist()) for key in ((1, 1), (1, 2), (2, 1), (1, 1))]
+    assert drawn[0] == drawn[3]
+    assert len(set(drawn)) == 3
+
+
+@EVERY_VARIANT
+def test_corrupting_all_test_scores_changes_no_weight_and_no_prediction(
+    study: Study, settings: Params, trained: list[PromptedCLIP], variant: str
+) -> None:
+    corrupted = dataclasses.replace(study, test_scores=1 - study.test_scores[::-1] ** 3)
+    one, other = (run_cell(chosen, variant, 6, settings.qgr) for chosen in (study, corrupted))
+    assert one.predictions.equals(other.predictions)
+    assert one.steps.equals(other.steps)
+    assert not one.results.equals(other.results)
+    half = len(trained) // 2
+    assert half == (0 if variant == "ridge" else 2)
+    assert all(same(a, b) for a, b in zip(trained[:half], trained[half:], strict=True))
+
+
+@EVERY_VARIANT
+def test_the_unlabelled_scores_of_the_pool_have_no_say(study: Study, settings: Params, variant: str) -> None:
+    once = dataclasses.replace(study, repeats=1)
+    hidden = torch.ones(POOL, dtype=torch.bool)
+    hidden[draw_labelled(POOL, 6, study.seed, 1)] = False
+    corrupted = dataclasses.replace(once, train_scores=torch.where(hidden, 1 - study.train_scores, study.train_scores))
+    one, other = (run_cell(chosen, variant, 6, settings.qgr).predictions for chosen in (once, corrupted))
+    assert one.equals(other)
+
+
+@EVERY_VARIANT
+def test_the_labelled_scores_do_have_a_say(study: Study, settings: Params, variant: str) -> None:
+    other = dataclasses.replace(study, train_scores=1 - study.train_scores)
+    one, other = (run_cell(chosen, variant, 6, settings.qgr).predictions for chosen in (study, other))
+    assert not one.equals(other)
+
+
+@EVERY_VARIANT
+def test_the_order_of_the_test_images_does_not_matter(study: Study, settings: Params, variant: str) -> None:
+    order = torch.arange(TEST - 1, -1, -1)
+
+    def turned(parts: dict[str, Features]) -> dict[str, Features]:
+        test = parts["test"]
+        return {**parts, "test": Features(test.tokens[order], test.embeddings[order])}
+
+    other = dataclasses.replace(
+        study, plain=turned(study.plain), meta=turned(study.meta), test_scores=study.test_scores[::-1].copy()
+    )
+    one, other = (run_cell(chosen, variant, 6, settings.qgr) for chosen in (study, other))
+    back = other.predictions.assign(place=TEST - 1 - other.predictions["place"])
+    merged = one.predictions.merge(back, on=["repeat", "place"])
+    np.testing.assert_allclose(merged["predicted_x"], merged["predicted_y"], atol=1.1e-4)  # the last kept decimal
+
+
+def test_ridges_strength_is_chosen_without_the_test_part(
+    study: Study, settings: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+    monkeypatch.setattr(
+        cells.ridge, "fit_predict", lambda train, scores, test: given.append((train, scores)) or np.arange(len(test))
+    )
+    run_cell(study, "ridge", 6, settings.qgr)
+    for repeat, (train, scores) in enumerate(given, 1):
+        places = draw_labelled(POOL, 6, study.seed, repeat)
+        np.testing.assert_array_equal(train, study.plain["train"].embeddings[places].mean(dim=1))
+        np.testing.assert_array_equal(scores, study.train_scores[places])
+
+
+@EVERY_VARIANT
+def test_a_cell_leaves_three_tables(study: Study, settings: Params, variant: str) -> None:
+    cell = run_cell(study, variant, 0.5, settings.qgr)
+    assert list(cell.results.columns) == [*KEY, "srcc", "plcc", "krcc", "rmse", "srcc_best"]
+    assert cell.results[KEY].to_numpy().tolist() == [[variant, 0.5, 6, 1.0, 1], [variant, 0.5, 6, 1.0, 2]]
+    assert list(cell.predictions.columns) == ["predicted", "place", *KEY]
+    assert cell.predictions["place"].tolist() == [*range(TEST), *range(TEST)]
+    if variant == "ridge":
+        assert cell.steps.empty
+    else:
+        assert list(cell.steps.columns) == ["step", "quality", "semantic", "cosine", *KEY]
+        assert cell.steps["step"].tolist() == [1, 2, 3, 4] * 2
+
+
+@EVERY_VARIANT
+def test_the_best_on_the_test_part_is_never_worse_than_the_last(study: Study, settings: Params, variant: str) -> None:
+    results = run_cell(dataclasses.replace(study, repeats=4), variant, 6, settings.qgr).results
+    assert (results["srcc_best"] >= results["srcc"]).all()
+
+
+def test_optimism_is_there_where_the_last_step_is_not_the_best(
+    study: Study, settings: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = study.test_scores, -study.test_scores
+    predictions = torch.from_numpy(np.stack([good, bad]))
+    outcome = cells.Outcome([2, 4], predictions, pd.DataFrame({"step": [1]}))
+    monkeypatch.setattr(cells, "tune", lambda *_: outcome)
+    results = run_cell(study, "full", 6, settings.qgr).results
+    assert results["srcc"].tolist() == [-1, -1]
+    assert results["srcc_best"].tolist() == [1, 1]
+
+
+def test_the_metrics_are_those_of_the_written_predictions(study: Study, settings: Params) -> None:
+    cell = run_cell(study, "full", 6, settings.qgr)
+    second = cell.predictions.loc[cell.predictions["repeat"] == 2, "predicted"].to_numpy()
+    assert cell.results["srcc"][1] == pytest.approx(srcc(second, study.test_scores), abs=0.02)  # rounding may tie
+
+
+def test_without_qgr_is_full_with_the_gradient_left_alone(study: Study, settings: Params) -> None:
+    never = settings.qgr.model_copy(update={"when": "never"})
+    strong = settings.qgr.model_copy(update={"strength": 5.0})
+    without, full_never, full = (
+        run_cell(study, variant, 6, qgr).predictions["predicted"]
+        for variant, qgr in (("without_qgr", strong), ("full", never), ("full", strong))
+    )
+    assert without.equals(full_never)
+    assert not without.equals(full)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("which", ["plain", "meta"])
+@pytest.mark.parametrize("field", ["tokens", "embeddings"])
+def test_a_variant_sees_its_own_tokens_and_the_untouched_clips_embeddings(
+    study: Study, settings: Params, variant: str, which: str, field: str
+) -> None:
+    parts = getattr(study, which)
+    train = dataclasses.replace(parts["train"], **{field: torch.randn_like(getattr(parts["train"], field))})
+    other = dataclasses.replace(study, repeats=1, **{which: {**parts, "train": train}})
+    one, other = (
+        run_cell(chosen, variant, 6, settings.qgr).predictions
+        for chosen in (dataclasses.replace(study, repeats=1), other)
+    )
+    recipe = VARIANTS[variant]
+    own = (which == "meta") == recipe.mpp if field == "tokens" else which == "plain" and recipe.qgr
+    assert one.equals(other) == (not own)
+
+
+def test_with_mpp_a_run_starts_from_the_pre_trained_prompts(study: Study) -> None:
+    started = start_model(study, VARIANTS["full"], 1)
+    assert same(started, study.pretrained)
+    with torch.no_grad():
+        started.text_prompt.context.zero_()
+    assert study.pretrained.text_prompt.context.abs().sum() > 0  # it is a copy
+
+
+def test_without_mpp_there_are_no_image_prompts_and_the_context_is_the_repeats(study: Study) -> None:
+    first, again, other, unregularised = (
+        start_model(study, VARIANTS[variant], repeat)
+        for variant, repeat in (("without_mpp", 1), ("without_mpp", 1), ("without_mpp", 2), ("without_both", 1))
+    )
+    assert first.visual_prompt is None
+    assert torch.equal(first.text_prompt.context, again.text_prompt.context)
+    assert torch.equal(first.text_prompt.context, unregularised.text_prompt.context)
+    assert not torch.equal(first.text_prompt.context, other.text_prompt.context)
+
+
+@EVERY_VARIANT
+def test_a_cell_leaves_the_study_as_it_was(study: Study, settings: Params, variant: str) -> None:
+    one, again = (run_cell(study, variant, 6, settings.qgr) for _ in range(2))
+    assert one.predictions.equals(again.predictions)
+    assert one.results.equals(again.results)
+
+
+@pytest.mark.parametrize("labels", [POOL + 1, 1])
+def test_impossible_numbers_of_labels_are_an_error(study: Study, settings: Params, labels: int) -> None:
+    with pytest.raises(ValueError, match=f"pool's {POOL}"):
+        run_cell(study, "full", labels, settings.qgr)
+
+
+@EVERY_VARIANT
+def test_the_written_tables_come_back(study: Study, settings: Params, tmp_path: Path, variant: str) -> None:
+    cell = run_cell(study, variant, 6, settings.qgr)
+    write_cell(tmp_path / "cell", cell)
+    read = pd.read_csv(tmp_path / "cell" / "results.csv")
+    assert read["srcc"].tolist() == pytest.approx(cell.results["srcc"].tolist())
+    assert len(pd.read_csv(tmp_path / "cell" / "predictions.csv")) == 2 * TEST
+    assert ((tmp_path / "cell" / "steps.csv").stat().st_size == 0) == (variant == "ridge")
+
+
+@pytest.fixture
+def folders(study: Study, config: dict, settings: Params, tmp_path: Path) -> Folders:
+    """What earlier stages leave on disk for the study."""
+    made = Folders(*(tmp_path / name for name in ("clip.safetensors", "prompts.safetensors", "features", "target")))
+    backbone.save(made.clip, study.clip, config, settings.backbone)
+    save_prompts(made.prompts, study.pretrained)
+    for name in ("plain", "meta"):
+        features.save(made.features / f"{name}.safetensors", getattr(study, name))
+    made.target.mkdir()
+    rows = {"image": "x.jpg", "photograph": "a", "distortions": "1", "levels": "1", "scene": "animal"}
+    scores = {"train": study.train_scores.numpy(), "test": study.test_scores}
+    tables = [pd.DataFrame({"score": values, "part": part} | rows) for part, values in scores.items()]
+    write_manifest(made.target, pd.concat(tables))
+    return made
+
+
+def read(folders: Folders, settings: Params, repeats: int = 2) -> Study:
+    tuned = settings.finetune.model_copy(update={"learning_rate": 0.01})
+    return read_study(folders, settings.compute, settings.prompts, settings.image, tuned, repeats)
+
+
+@EVERY_VARIANT
+def test_a_study_from_disk_gives_the_same_predictions(
+    study: Study, settings: Params, folders: Folders, variant: str
+) -> None:
+    rounded = dataclasses.replace(study, train_scores=study.train_scores.double().round(decimals=6).float())
+    found = run_cell(read(folders, settings), variant, 6, settings.qgr).predictions["predicted"]
+    expected = run_cell(rounded, variant, 6, settings.qgr).predictions["predicted"]
+    np.testing.assert_allclose(found, expected, atol=1.1e-4)
+
+
+@pytest.mark.parametrize("missing", ["clip", "prompts"])
+def test_a_missing_file_of_an_earlier_stage_is_named(settings: Params, folders: Folders, missing: str) -> None:
+    path = getattr(folders, missing)
+    path.unlink()
+    with pytest.raises(UserError, match=rf"{path.name}: no such checkpoint"):
+        read(folders, settings)

@@ -1,0 +1,59 @@
+import pytest
+import torch
+
+from grmp.crops import even_crops, random_crop, to_float
+
+
+@pytest.fixture
+def image() -> torch.Tensor:
+    """Every pixel has a value of its own, so that a crop tells where it was taken."""
+    return torch.arange(3 * 8 * 10, dtype=torch.uint8).view(3, 8, 10)
+
+
+def places(image: torch.Tensor, size: int) -> list[torch.Tensor]:
+    rows, columns = (range(side - size + 1) for side in image.shape[1:])
+    return [image[:, top : top + size, left : left + size] for top in rows for left in columns]
+
+
+def test_random_crops_are_parts_of_the_image_and_half_are_mirrored(image: torch.Tensor) -> None:
+    generator, straight, mirrored = torch.Generator().manual_seed(0), 0, 0
+    for _ in range(400):
+        crop = random_crop(image, 6, generator)
+        straight += any(torch.equal(crop, place) for place in places(image, 6))
+        mirrored += any(torch.equal(crop.flip(-1), place) for place in places(image, 6))
+    assert straight + mirrored == 400
+    assert 140 < mirrored < 260
+
+
+def test_random_crops_reach_every_place(image: torch.Tensor) -> None:
+    generator = torch.Generator().manual_seed(0)
+    corners = {min(random_crop(image, 6, generator)[0].flatten().tolist()) for _ in range(400)}
+    assert len(corners) == 3 * 5
+
+
+def test_random_crops_follow_the_generator(image: torch.Tensor) -> None:
+    one, other = ([random_crop(image, 4, torch.Generator().manual_seed(7)) for _ in range(3)] for _ in range(2))
+    assert torch.equal(torch.stack(one), torch.stack(other))
+
+
+def test_a_crop_of_the_whole_image_is_the_image(image: torch.Tensor) -> None:
+    square = image[:, :, :8]
+    crop = random_crop(square, 8, torch.Generator().manual_seed(1))
+    assert torch.equal(crop, square) or torch.equal(crop.flip(-1), square)
+    assert torch.equal(even_crops(square, 8, 2), torch.stack([square, square]))
+
+
+def test_one_even_crop_is_the_centre(image: torch.Tensor) -> None:
+    assert torch.equal(even_crops(image, 4, 1)[0], image[:, 2:6, 3:7])
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+def test_even_crops_go_from_corner_to_corner(image: torch.Tensor, count: int) -> None:
+    crops = even_crops(image, 4, count)
+    assert crops.shape == (count, 3, 4, 4)
+    assert torch.equal(crops[0], image[:, :4, :4])
+    assert torch.equal(crops[-1], image[:, -4:, -4:])
+
+
+def test_bytes_become_shares_of_one() -> None:
+    assert to_float(torch.tensor([0, 51, 255], dtype=torch.uint8)).tolist() == pytest.approx([0, 0.2, 1])

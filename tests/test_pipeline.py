@@ -1,0 +1,128 @@
+"""The whole study through real DVC and papermill, in a clone of this checkout, on a tiny CLIP and four photographs."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from conftest import CONFIG, ROOT
+from ruamel.yaml import YAML
+
+from grmp import backbone
+from grmp.params import Backbone
+
+TINY = {
+    "compute": {"device": "cpu", "precision": "fp32", "threads": 1},
+    "distort": {"short_side": 48, "levels_per_task": 5, "train_images": 12, "test_images": 8},
+    "backbone": {"source": "local", "name": "tiny", "weights": "tiny.safetensors"},
+    "align": {"crops": 2},
+    "prompts": {"image_tokens": 2, "depth": 3},
+    "image": {"crop": 48},
+    "pretrain": {"outer_steps": 2, "tasks": 2, "support": 2, "query": 2},
+    "finetune": {"steps": 4, "batch": 4, "evaluations": 2},
+    "grid": {"variants": ["full", "without_qgr"], "labels": [4], "repeats": 2},
+    "sweep": {"strengths": [], "labels": 4},
+}
+PHOTOGRAPHS = ["dachshund.jpg", "dogs_in_window.jpg", "flamingos_in_lake.jpg", "green_heron.jpg"]
+
+
+def edit(clone: Path, changes: dict[str, dict]) -> None:
+    yaml = YAML()
+    content = yaml.load(clone / "params.yaml")
+    for section, values in changes.items():
+        content[section].update(values)
+    yaml.dump(content, clone / "params.yaml")
+
+
+def run(clone: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONPATH": str(clone)}
+    return subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study") / "clone"
+    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
+    for name in files.stdout.splitlines():
+        if name.startswith(("reports/", "assets/", "dvc.lock", "tests/")) or not (ROOT / name).is_file():
+            continue
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    photos = folder / "assets/photos"
+    (photos / "images").mkdir(parents=True)
+    table = pd.read_csv(ROOT / "assets/photos/photos.csv")
+    table[table["file"].isin(PHOTOGRAPHS)].to_csv(photos / "photos.csv", index=False)
+    for name in PHOTOGRAPHS:
+        shutil.copy(ROOT / "assets/photos/images" / name, photos / "images" / name)
+    torch.manual_seed(0)
+    tiny = Backbone(**TINY["backbone"])
+    backbone.save(folder / "tiny.safetensors", backbone.build(CONFIG), CONFIG, tiny)
+    edit(folder, TINY)
+    for command in (["git", "init", "-q"], ["git", "add", "-A"], ["git", "commit", "-qm", "clone"]):
+        run(folder, *command)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def studied(clone: Path) -> Path:
+    done = run(clone, "dvc", "repro")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return clone
+
+
+def test_every_report_is_there_and_holds_its_provenance(studied: Path) -> None:
+    for name in ("00_backbone", "01_distort", "02_pretrain", "03_finetune", "04_ablation"):
+        assert "Provenance" in (studied / f"reports/{name}.html").read_text(encoding="utf-8")
+        assert (studied / f"reports/{name}.ipynb").is_file()
+
+
+def test_metrics_are_those_of_the_runs(studied: Path) -> None:
+    runs = pd.read_csv(studied / "artifacts/runs/full-4/results.csv")
+    tree = json.loads((studied / "reports/metrics.json").read_text(encoding="utf-8"))
+    assert set(tree) == {"full", "without_qgr"}
+    assert tree["full"]["4"]["srcc"] == pytest.approx(runs["srcc"].mean(), abs=1e-4)
+
+
+def test_a_second_run_finds_everything_up_to_date(studied: Path) -> None:
+    done = run(studied, "dvc", "repro")
+    assert "Running stage" not in done.stdout
+    assert "up to date" in done.stdout + done.stderr
+    assert "up to date" in run(studied, "dvc", "status").stdout
+
+
+def test_the_same_cell_gives_the_same_numbers_again(studied: Path) -> None:
+    results = studied / "artifacts/runs/full-4/results.csv"
+    before = results.read_text(encoding="utf-8")
+    assert run(studied, "dvc", "repro", "--force", "--single-item", "finetune@full-4").returncode == 0
+    assert results.read_text(encoding="utf-8") == before
+
+
+def test_a_new_ratio_runs_its_cells_and_the_ablation_alone(studied: Path) -> None:
+    edit(studied, {"grid": {"labels": [4, 0.5]}})
+    done = run(studied, "dvc", "repro")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    ran = {line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")}
+    assert ran == {"finetune@full-0.5", "finetune@without_qgr-0.5", "ablation"}
+    assert set(pd.read_csv(studied / "reports/ablation.csv")["count"]) == {4, 6}
+
+
+def test_a_broken_photograph_is_named_without_a_traceback(studied: Path) -> None:
+    photograph = studied / "data/images/dachshund.jpg"
+    photograph.chmod(0o644)
+    whole = photograph.read_bytes()
+    photograph.write_bytes(whole[:5000])
+    command = (
+        "python -m grmp.notebook notebooks/01_distort.ipynb reports/broken.ipynb --sections compute,photos,distort"
+    )
+    done = run(studied, *command.split(), "--set", "target=artifacts/broken")
+    photograph.write_bytes(whole)
+    assert done.returncode == 1
+    assert "dachshund.jpg" in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert not (studied / "reports/broken.ipynb").exists()

@@ -1,0 +1,92 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from grmp import runtime
+from grmp.errors import UserError
+from grmp.params import Compute, Params
+from grmp.runtime import generator, start
+
+
+@pytest.fixture
+def compute(settings: Params) -> Compute:
+    return settings.compute
+
+
+def draws(*numbers: int) -> list[float]:
+    return torch.rand(4, generator=generator(*numbers)).tolist()
+
+
+def test_a_draw_is_named_by_its_numbers() -> None:
+    assert draws(1, 20, 3) == draws(1, 20, 3)
+
+
+def test_other_numbers_give_other_draws() -> None:
+    names = [
+        (seed, *draw) for seed in range(3) for draw in [(0, 0), (0, 1), (1, 0), (20, 1), (20, 2), (21, 1), (1, 20)]
+    ]
+    assert len({tuple(draws(*name)) for name in names}) == len(names)
+
+
+def test_large_seeds_are_possible() -> None:
+    assert draws(2**62, 2**40, 5) != draws(2**62, 2**40, 6)
+
+
+def test_starting_fixes_threads_and_seed(compute: Compute) -> None:
+    drawn = []
+    for seed in (5, 5, 6):
+        start(compute.model_copy(update={"seed": seed, "threads": 1}))
+        drawn.append(torch.rand(3).tolist())
+    assert drawn[0] == drawn[1] != drawn[2]
+    start(compute.model_copy(update={"threads": 2}))
+    assert torch.get_num_threads() == 2
+
+
+def test_a_gpu_that_is_not_there_is_told_with_its_key(compute: Compute, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match=r"params\.yaml: compute\.device is cuda"):
+        start(compute.model_copy(update={"device": "cuda"}))
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "gpu", "multiplies", "expected"),
+    [
+        ("auto", "auto", False, False, ("cpu", "fp32")),
+        ("auto", "auto", False, True, ("cpu", "bf16")),
+        ("auto", "auto", True, False, ("cuda", "bf16")),
+        ("cpu", "auto", True, False, ("cpu", "fp32")),
+        ("auto", "fp32", True, True, ("cuda", "fp32")),
+        ("cpu", "bf16", False, False, ("cpu", "bf16")),
+    ],
+)
+def test_device_and_precision_are_chosen_from_what_is_there(
+    compute: Compute,
+    monkeypatch: pytest.MonkeyPatch,
+    device: str,
+    precision: str,
+    gpu: bool,
+    multiplies: bool,
+    expected: tuple[str, str],
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(runtime, "_multiplies_bf16", lambda: multiplies)
+    chosen = start(compute.model_copy(update={"device": device, "precision": precision}))
+    assert (chosen.device.type, chosen.precision) == expected
+
+
+@pytest.mark.parametrize(("flags", "has"), [("avx2 avx512_bf16 amx", True), ("avx2 avx512f", False), (None, False)])
+def test_the_processor_is_asked_for_its_instructions(tmp_path: Path, flags: str | None, has: bool) -> None:
+    if flags:
+        (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags : {flags}\n")
+    assert runtime._multiplies_bf16(tmp_path / "cpuinfo") == has
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_matrix_products_run_in_the_precision_and_weights_stay_float32(precision: str, dtype: torch.dtype) -> None:
+    chosen = runtime.Runtime(torch.device("cpu"), precision)
+    weights = torch.randn(3, 3)
+    with chosen.autocast():
+        assert (weights @ weights).dtype == dtype
+    assert chosen.dtype == dtype
+    assert weights.dtype == torch.float32

@@ -1,0 +1,76 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from grmp.errors import UserError
+from grmp.sets import COLUMNS, read_images, read_manifest, scores, write_manifest
+
+
+@pytest.fixture
+def manifest() -> pd.DataFrame:
+    rows = [
+        ("images/a.png", 0.25, "dog", "7", "3", "animal", "train"),
+        ("images/b.png", 1.0, "001", "7+21", "3+1", "night", "test"),
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def complaint(folder: Path) -> str:
+    with pytest.raises(UserError) as error:
+        read_manifest(folder)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_what_is_written_comes_back(tmp_path: Path, manifest: pd.DataFrame) -> None:
+    write_manifest(tmp_path, manifest)
+    pd.testing.assert_frame_equal(read_manifest(tmp_path), manifest)
+
+
+def test_names_and_numbers_of_distortions_stay_text(tmp_path: Path, manifest: pd.DataFrame) -> None:
+    write_manifest(tmp_path, manifest[:1].assign(photograph="001"))  # all numerals, with a leading zero
+    read = read_manifest(tmp_path)
+    assert read.loc[0, ["photograph", "distortions", "levels"]].tolist() == ["001", "7", "3"]
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_missing_column_is_named(tmp_path: Path, manifest: pd.DataFrame, column: str) -> None:
+    write_manifest(tmp_path, manifest.drop(columns=column))
+    assert complaint(tmp_path) == f"{tmp_path / 'manifest.csv'}: column `{column}` is missing"
+
+
+@pytest.mark.parametrize("score", [-0.1, 1.1, np.nan])
+def test_scores_outside_the_range_are_counted_and_the_first_is_named(
+    tmp_path: Path, manifest: pd.DataFrame, score: float
+) -> None:
+    write_manifest(tmp_path, manifest.assign(score=[0.5, score]))
+    assert complaint(tmp_path).endswith("1 scores outside 0..1, first: images/b.png")
+
+
+def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
+    assert complaint(tmp_path).startswith(f"{tmp_path / 'manifest.csv'}: is not there")
+
+
+@pytest.mark.parametrize("content", ["", "a,b\n1,2\n1,2,3,4\n"])
+def test_a_manifest_that_is_no_table_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "manifest.csv").write_text(content)
+    assert complaint(tmp_path).startswith(f"{tmp_path / 'manifest.csv'}: ")
+
+
+def test_images_are_read_in_the_manifests_order(tmp_path: Path, manifest: pd.DataFrame) -> None:
+    (tmp_path / "images").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3), dtype=np.uint8)
+    for name, image in zip(manifest["image"], pixels):
+        Image.fromarray(image).save(tmp_path / name)
+    read = read_images(tmp_path, manifest[::-1])
+    assert all(image.dtype == torch.uint8 for image in read)
+    np.testing.assert_array_equal(torch.stack(read).permute(0, 2, 3, 1).numpy(), pixels[::-1])
+
+
+def test_scores_are_float32(manifest: pd.DataFrame) -> None:
+    assert scores(manifest).dtype == torch.float32
+    assert scores(manifest).tolist() == [0.25, 1.0]

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from grmp import tensors
+from grmp.errors import UserError
+from grmp.tensors import read_checkpoint, write_tensors
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "new" / "values.safetensors"
+
+
+def test_what_is_written_comes_back_bit_for_bit(path: Path) -> None:
+    values = {"a": torch.randn(3, 4), "b": torch.randn(2).bfloat16(), "transposed": torch.randn(5, 2).T}
+    write_tensors(path, values, {"made": "here"})
+    about, read = read_checkpoint(path)
+    assert about == {"made": "here"}
+    assert read.keys() == values.keys()
+    assert all(read[name].dtype == value.dtype and torch.equal(read[name], value) for name, value in values.items())
+
+
+def test_without_a_word_about_it_the_description_is_empty(path: Path) -> None:
+    write_tensors(path, {"a": torch.ones(1, requires_grad=True)})
+    about, read = read_checkpoint(path)
+    assert about == {}
+    assert not read["a"].requires_grad
+
+
+def test_nothing_stays_beside_the_file(path: Path) -> None:
+    write_tensors(path, {"a": torch.ones(1)})
+    write_tensors(path, {"a": torch.zeros(1)})
+    assert list(path.parent.iterdir()) == [path]
+    assert read_checkpoint(path)[1]["a"] == 0
+
+
+@pytest.mark.parametrize("problem", [OSError(28, "No space left on device"), tensors.SafetensorError("I/O error")])
+def test_a_full_disk_is_told_and_the_former_file_stays(
+    path: Path, problem: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tensors(path, {"a": torch.ones(1)})
+
+    def half(values: dict, beside: Path, metadata: None) -> None:
+        beside.write_bytes(b"half")
+        raise problem
+
+    monkeypatch.setattr(tensors, "save_file", half)
+    with pytest.raises(UserError, match=r"values\.safetensors: cannot be written \((No space left|I/O error)"):
+        write_tensors(path, {"a": torch.zeros(1)})
+    assert read_checkpoint(path)[1]["a"] == 1
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_missing_file_is_named(path: Path) -> None:
+    with pytest.raises(UserError, match=r"values\.safetensors: no such checkpoint"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.05, 0.5, 0.99])
+def test_a_truncated_file_is_named(path: Path, share: float) -> None:
+    write_tensors(path, {"a": torch.randn(1000)})
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
+    with pytest.raises(UserError, match=r"values\.safetensors: is not a whole safetensors file"):
+        read_checkpoint(path)
+
+
+def test_a_pickle_is_never_opened(path: Path) -> None:
+    path.parent.mkdir()
+    torch.save({"a": torch.ones(1)}, path)
+    with pytest.raises(UserError, match="is not a whole safetensors file"):
+        read_checkpoint(path)

@@ -1,0 +1,125 @@
+"""The opened towers are open_clip's own.
+
+Tolerance: open_clip itself gives two answers. In evaluation without gradients `nn.MultiheadAttention` takes a fused
+fast path, otherwise the slow one, and the two differ in the last bits of float32; so `ROUNDING` is a few units of
+float32's precision (1.2e-7) at the size of the values, grown over the blocks.
+"""
+
+import open_clip
+import pytest
+import torch
+from open_clip import CLIP
+from open_clip.transformer import VisionTransformer
+from torch.nn import functional as F
+
+from grmp.backbone import build
+from grmp.towers import attention, embed_patches, embed_tokens, encode_text, pool_image, run_block
+
+ROUNDING = {"rtol": 2e-5, "atol": 2e-6}
+
+
+def spread(module: torch.nn.Module) -> None:
+    """Weights and biases away from their tidy start, so that a forgotten one shows."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+
+
+def encode_image(clip: CLIP, images: torch.Tensor, last_queries: int | None = None) -> torch.Tensor:
+    x, blocks = embed_patches(clip, images), clip.visual.transformer.resblocks
+    for block in blocks[:-1]:
+        x = run_block(block, x)
+    return pool_image(clip, run_block(blocks[-1], x, queries=last_queries))
+
+
+@pytest.fixture
+def tokens() -> torch.Tensor:
+    return open_clip.tokenizer.SimpleTokenizer(context_length=32)(["a dog", "two brown dogs in a wooden house", ""])
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("fast_path", [True, False])
+def test_the_image_tower_equals_open_clip(clip: CLIP, seed: int, fast_path: bool) -> None:
+    torch.manual_seed(seed)
+    spread(clip)
+    images = torch.randn(2, 3, 48, 48)
+    with torch.set_grad_enabled(not fast_path):
+        expected = clip.encode_image(images, normalize=True)
+    torch.testing.assert_close(encode_image(clip, images), expected, **ROUNDING)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_text_tower_equals_open_clip(clip: CLIP, tokens: torch.Tensor, seed: int) -> None:
+    torch.manual_seed(seed)
+    spread(clip)
+    expected = clip.encode_text(tokens, normalize=True)
+    torch.testing.assert_close(encode_text(clip, *embed_tokens(clip, tokens)), expected, **ROUNDING)
+
+
+def test_a_real_vit_b_16_equals_open_clip() -> None:
+    config = open_clip.get_model_config("ViT-B-16-quickgelu")
+    small = {**config, "text_cfg": {**config["text_cfg"], "width": 32, "heads": 2, "layers": 1, "context_length": 8}}
+    clip = build(small, crop=64).eval()
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            encode_image(clip, images, last_queries=1), clip.encode_image(images, normalize=True), **ROUNDING
+        )
+
+
+def test_the_class_token_alone_is_enough_in_the_last_block(clip: CLIP) -> None:
+    images = torch.randn(2, 3, 48, 48)
+    torch.testing.assert_close(encode_image(clip, images, 1), encode_image(clip, images), **ROUNDING)
+
+
+@pytest.mark.parametrize("queries", [1, 3])
+def test_a_block_can_compute_its_first_tokens_only(clip: CLIP, queries: int) -> None:
+    block, x = clip.visual.transformer.resblocks[0], torch.randn(2, 7, 64)
+    found = run_block(block, x, queries=queries)
+    assert found.shape == (2, queries, 64)
+    torch.testing.assert_close(found, block(x)[:, :queries], **ROUNDING)
+
+
+def test_attention_equals_torchs(clip: CLIP) -> None:
+    layer, x = clip.visual.transformer.resblocks[0].attn, torch.randn(2, 7, 64)
+    spread(layer)
+    expected, _ = layer(x, x, x, need_weights=False)
+    torch.testing.assert_close(attention(layer, x, None, None), expected, **ROUNDING)
+
+
+def test_layer_scale_is_applied() -> None:
+    tower = VisionTransformer(
+        image_size=32, patch_size=16, width=32, layers=1, heads=2, mlp_ratio=2.0, ls_init_value=0.3, output_dim=8
+    ).eval()
+    block, x = tower.transformer.resblocks[0], torch.randn(1, 5, 32)
+    torch.testing.assert_close(run_block(block, x), block(x), **ROUNDING)
+
+
+def test_what_follows_the_end_of_text_is_never_read(clip: CLIP, tokens: torch.Tensor) -> None:
+    embedded, ends = embed_tokens(clip, tokens)
+    assert embedded.shape[1] == int(ends.max()) + 1 < 32
+    after = torch.cat([embedded, torch.randn(3, 4, 32)], dim=1)
+    torch.testing.assert_close(encode_text(clip, after, ends), encode_text(clip, embedded, ends), **ROUNDING)
+
+
+def test_an_earlier_word_is_read(clip: CLIP, tokens: torch.Tensor) -> None:
+    spread(clip)
+    embedded, ends = embed_tokens(clip, tokens)
+    other = embedded.clone()
+    other[:2, 1] += torch.randn(32)
+    assert not torch.allclose(encode_text(clip, other, ends)[:2], encode_text(clip, embedded, ends)[:2], atol=1e-3)
+
+
+def test_embeddings_have_length_one(clip: CLIP, tokens: torch.Tensor) -> None:
+    features = [encode_image(clip, torch.randn(2, 3, 48, 48)), encode_text(clip, *embed_tokens(clip, tokens))]
+    for found in features:
+        torch.testing.assert_close(found.norm(dim=-1), torch.ones(len(found)))
+
+
+def test_gradients_equal_open_clips(clip: CLIP) -> None:
+    images, upstream = torch.randn(2, 3, 48, 48), torch.randn(2, 16)
+    weights = list(clip.requires_grad_(True).visual.parameters())
+    ours = torch.autograd.grad((encode_image(clip, images, 1) * upstream).sum(), weights)
+    theirs = torch.autograd.grad((F.normalize(clip.encode_image(images), dim=-1) * upstream).sum(), weights)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
