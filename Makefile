@@ -22,7 +22,7 @@ test: env        ## environment, then the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: env        ## ruff, and no outputs in source notebooks
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --verify notebooks/*.ipynb
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
 
 explore: env     ## JupyterLab on the playground notebook
 	@$(BIN)/jupyter lab notebooks/90_explore.ipynb

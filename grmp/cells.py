@@ -12,12 +12,12 @@ from open_clip import CLIP
 from grmp import backbone, features, ridge, sets
 from grmp.checkpoint import load_prompts
 from grmp.features import Features
+from grmp.files import write_whole
 from grmp.finetune import Labelled, Outcome, finetune, teacher_logits
 from grmp.metrics import DECIMALS, all_metrics, srcc
 from grmp.model import PromptedCLIP, prompted
 from grmp.params import Compute, Finetune, Image, Prompts, Qgr, label_count
 from grmp.runtime import Runtime, generator, start
-from grmp.stable import write_whole
 
 Parts = dict[str, Features]
 

@@ -20,8 +20,9 @@ from ruamel.yaml.error import YAMLError
 from grmp import params
 from grmp.errors import UserError, run_command
 from grmp.execution import ENGINE, Reporter
+from grmp.files import write_whole
 from grmp.page import page
-from grmp.stable import stabilise, write_whole
+from grmp.stable import stabilise
 
 MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of getrusage
 

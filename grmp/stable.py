@@ -1,17 +1,14 @@
-"""Files whose bytes depend on what was computed, not on when and where; and that are whole or not there at all."""
+"""Files whose bytes depend on what was computed, not on when and where."""
 
-import os
 import re
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
 
-from grmp.errors import UserError
 from grmp.progress import MARK
 
 KEPT_METADATA = ("tags",)
@@ -84,27 +81,3 @@ def _folders() -> list[tuple[str, str]]:
 def _shortened(text: str, folder: str, short: str) -> str:
     text = text.replace(f"{folder}/", "" if short == "." else f"{short}/")
     return re.sub(rf"{re.escape(folder)}(?![\w.-]*\w)", short, text)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write `text` to `path` so that no reader ever sees a part of it: beside it first, then renamed.
-
-    Raises:
-        UserError: the disk is full, the folder is read-only, or the like; `path` is then as it was.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_through(partial, text.encode())
-        partial.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot be written ({error.strerror or error})") from None
-
-
-def _write_through(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

@@ -1,6 +1,5 @@
 """Tensors on disk: safetensors only, written whole or not at all."""
 
-import os
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -8,21 +7,17 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from grmp.errors import UserError
+from grmp.files import whole
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, str] | None = None) -> None:
-    """Write tensors beside `path`, flush, rename: a reader never meets half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part")
-    try:
+    """Write tensors, and what is said about them, as one whole safetensors file.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    with whole(path) as beside:
         save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, beside, metadata=about)
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except (OSError, SafetensorError) as error:  # the latter on a full disk
-        raise UserError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

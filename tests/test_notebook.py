@@ -246,7 +246,7 @@ def test_a_failure_on_a_full_disk_tells_both(tmp_path: Path, monkeypatch: pytest
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("grmp.stable.os.fsync", full)
+    monkeypatch.setattr("grmp.files.os.fsync", full)
     monkeypatch.chdir(tmp_path)
     reporter = Reporter("a")
     reporter.notebook = new_notebook()

@@ -1,13 +1,10 @@
-import errno
-import os
 from pathlib import Path
 
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from grmp.errors import UserError
 from grmp.progress import MARK
-from grmp.stable import scrub, stabilise, write_whole
+from grmp.stable import scrub, stabilise
 
 
 def stream(text: str, name: str = "stdout") -> dict:
@@ -77,29 +74,3 @@ def test_encoded_pictures_are_left_alone(tmp_path: Path, monkeypatch: pytest.Mon
     output = new_output("display_data", data=data)
     stable = stabilise(new_notebook(cells=[new_code_cell("x", outputs=[output])])).cells[0].outputs[0].data
     assert stable == {"image/png": f"AA{tmp_path}", "text/html": "<a>.</a>", "image/svg+xml": "<svg>.</svg>"}
-
-
-def test_write_whole_makes_folders_and_leaves_nothing_beside(tmp_path: Path) -> None:
-    target = tmp_path / "new" / "a.txt"
-    write_whole(target, "ä")
-    assert target.read_text(encoding="utf-8") == "ä"
-    assert list(target.parent.iterdir()) == [target]
-
-
-def test_a_full_disk_leaves_the_old_file_and_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(descriptor: int) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    target = tmp_path / "a.txt"
-    target.write_text("old")
-    monkeypatch.setattr("grmp.stable.os.fsync", full)
-    with pytest.raises(UserError, match=r"a\.txt: cannot be written \(No space left on device\)"):
-        write_whole(target, "new")
-    assert target.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [target]
-
-
-def test_a_file_where_a_folder_should_be_is_told(tmp_path: Path) -> None:
-    (tmp_path / "reports").write_text("")
-    with pytest.raises(UserError, match=r"reports/a\.txt: cannot be written"):
-        write_whole(tmp_path / "reports" / "a.txt", "new")

@@ -1,0 +1,43 @@
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from grmp.errors import UserError
+from grmp.files import whole, write_whole
+
+
+def test_write_whole_makes_folders_and_leaves_nothing_beside(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "a.txt"
+    write_whole(target, "ä")
+    assert target.read_text(encoding="utf-8") == "ä"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_a_full_disk_leaves_the_old_file_and_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    monkeypatch.setattr("grmp.files.os.fsync", full)
+    with pytest.raises(UserError, match=r"a\.txt: cannot be written \(No space left on device\)"):
+        write_whole(target, "new")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_file_where_a_folder_should_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "reports").write_text("")
+    with pytest.raises(UserError, match=r"reports/a\.txt: cannot be written"):
+        write_whole(tmp_path / "reports" / "a.txt", "new")
+
+
+def test_a_writer_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    with pytest.raises(ZeroDivisionError), whole(target) as beside:
+        beside.write_text(f"half{1 / 0}")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
