@@ -6,7 +6,7 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from grmp.datasets.page import overview
+from grmp.datasets.catalogue import overview
 from grmp.datasets.reading import read, verify
 from grmp.errors import UserError, run_command
 

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from grmp.datasets.about import SETS, About
+from grmp.datasets.about import About
+from grmp.datasets.catalogue import SETS, overview
 from grmp.errors import run_command
 from grmp.files import write_whole
 from grmp.report import copy_table
@@ -13,7 +12,7 @@ PAGE = Path("docs/datasets.md")
 _HEAD = """\
 # Human-rated sets
 
-Written by `python -m grmp.datasets.page` from `grmp/datasets/about.py`; edit that file, not this page.
+Written by `python -m grmp.datasets.page` from `grmp/datasets/catalogue.py`; edit that file, not this page.
 
 No set is part of this repository. Get one from its page, unpack it as it comes, keep it with its line of
 `dvc import-url`, and try it:
@@ -28,23 +27,6 @@ distortion, scene, part. The score is the published one (`raw`), mapped linearly
 that 1 is the best quality in every set; the range of the data at hand plays no part. Capitals in the names of folders
 and files do not matter. An image that is not there is an error, unless a partial copy is read on purpose
 (`--allow-missing`)."""
-
-
-def overview() -> pd.DataFrame:
-    """One row per set: how it is called, how large it is, what its scores mean."""
-    return pd.DataFrame([_row(about) for about in SETS.values()])
-
-
-def _row(about: About) -> dict[str, str]:
-    own = about.images is None
-    return {
-        "name": about.name,
-        "set": about.title,
-        "images": "any" if own else f"{about.images:,}",
-        "worst to best": "given" if own else f"{about.worst:g} to {about.best:g}",
-        "higher is": "given" if own else "better" if about.higher_is_better else "worse",
-        "licence": about.licence,
-    }
 
 
 def markdown() -> str:

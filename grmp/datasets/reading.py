@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from grmp.datasets.about import About, find
+from grmp.datasets.about import About
+from grmp.datasets.catalogue import find
 from grmp.datasets.tables import TEXTS, read_table
 from grmp.errors import UserError
 from grmp.photos import read_image

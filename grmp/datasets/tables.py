@@ -136,8 +136,8 @@ def _read_own(about: About, folder: Path) -> Table:
     if not len(table) or table["image"].isna().any():
         raise UserError(f"{folder / about.official}: holds no rows, or a row without an image's name")
     table["image"] = [_below_images(folder, name) for name in table["image"]]
-    table = table.rename(columns={"mos": "raw", "mos_std": "spread"})
-    return table[[column for column in ("image", "raw", "spread", *TEXTS) if column in table]]
+    known = [column for column in ("image", "mos", "mos_std", *TEXTS) if column in table]
+    return table[known].rename(columns={"mos": "raw", "mos_std": "spread"})
 
 
 def _below_images(folder: Path, name: str) -> str:
