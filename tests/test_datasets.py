@@ -133,6 +133,10 @@ def test_a_missing_folder_says_where_the_set_is_to_be_had(tmp_path: Path, name: 
     assert SETS[name].command in said
 
 
+def test_a_missing_folder_of_ones_own_says_what_it_must_hold(tmp_path: Path) -> None:
+    assert complaint("csv", tmp_path / "nowhere").endswith("it must hold scores.csv and the images that it names")
+
+
 @pytest.mark.parametrize("name", list(WRITERS))
 def test_a_missing_score_table_is_named(copy, name: str) -> None:
     folder = copy(name)

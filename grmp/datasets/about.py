@@ -45,8 +45,8 @@ class About:
 
     @property
     def command(self) -> str:
-        """The line that takes an unpacked copy under DVC's care."""
-        return f"dvc import-url PATH/TO/{self.name} datasets/{self.name}"
+        """The line that takes an unpacked copy under DVC's care. It makes no parent folder of its own."""
+        return f"mkdir -p datasets && dvc import-url /PATH/TO/{self.name} datasets/{self.name}"
 
     def scores_of(self, folder: Path) -> str:
         """Where the scores of a copy in `folder` are read, for messages."""

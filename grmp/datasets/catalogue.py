@@ -8,7 +8,6 @@ from grmp.errors import UserError
 UNSTATED = "not stated; research use"
 LIVE_NOTICE = "free use with the copyright notice and a citation"
 
-
 SETS: dict[str, About] = {
     about.name: about
     for about in (

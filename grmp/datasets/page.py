@@ -15,7 +15,7 @@ _HEAD = """\
 Written by `python -m grmp.datasets.page` from `grmp/datasets/catalogue.py`; edit that file, not this page.
 
 No set is part of this repository. Get one from its page, unpack it as it comes, keep it with its line of
-`dvc import-url`, and try it:
+`dvc import-url` (with the whole path of your copy), and try it:
 
 ```sh
 python -m grmp.datasets NAME FOLDER            # counts, range of the scores, parts
@@ -26,7 +26,12 @@ In Python, `grmp.datasets.read(NAME, FOLDER)` gives one table for every set: ima
 distortion, scene, part. The score is the published one (`raw`), mapped linearly from the published scale to 0..1, so
 that 1 is the best quality in every set; the range of the data at hand plays no part. Capitals in the names of folders
 and files do not matter. An image that is not there is an error, unless a partial copy is read on purpose
-(`--allow-missing`)."""
+(`--allow-missing`).
+
+`grmp.splits.random_split` deals a set to train and test (and val) whole contents at a time: images of one reference
+stay together, and images without one stay together where they look alike. `grmp.splits.read_split` reads a published
+split, a table with the columns image and role (train, val or test), and checks it against the set.
+`grmp.datasets.tasks.task_pools` makes pre-training tasks of kadid-10k or tid2013."""
 
 
 def markdown() -> str:

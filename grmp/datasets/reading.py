@@ -35,16 +35,19 @@ def read(
     """
     about = find(name)
     if not folder.is_dir():
-        raise UserError(
-            f"{folder}: no such folder; get {about.title} from {about.page}, unpack it, and keep it with "
-            f"`{about.command}`"
-        )
+        raise UserError(f"{folder}: no such folder" + _how_to_get(about))
     worst, best = _scale(about, scale)
     table = read_table(about, folder)
     _check_scores(about.scores_of(folder), table, worst, best)
     manifest = _place(about, folder, table, allow_missing)
     manifest["score"] = (manifest["raw"] - worst) / (best - worst)
     return manifest[list(COLUMNS)].sort_values("image", ignore_index=True)
+
+
+def _how_to_get(about: About) -> str:
+    if about.images is None:
+        return f"; it must hold {about.official} and the images that it names"
+    return f"; get {about.title} from {about.page}, unpack it, and keep it with `{about.command}`"
 
 
 def _scale(about: About, scale: tuple[float, float] | None) -> tuple[float, float]:
