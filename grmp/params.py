@@ -140,7 +140,6 @@ class Finetune(Section):
 
     blocks: Count
     views: Count
-    test_views: Count
     steps: Count
     batch: Count
     learning_rate: Rate
@@ -207,7 +206,7 @@ class Params(Section):
         for key, labels in [*(("grid", value) for value in self.grid.labels), ("sweep", self.sweep.labels)]:
             try:
                 label_count(labels, self.distort.train_images)
-            except ValueError as error:
+            except UserError as error:
                 raise ValueError(f"{key}.labels: {error} (distort.train_images)") from None
         return self
 
@@ -216,11 +215,11 @@ def label_count(labels: int | float, pool: int) -> int:
     """Images that `labels` stands for: itself if a count, its share of the `pool` if a fraction.
 
     Raises:
-        ValueError: fewer than 2 images, or more than the pool holds.
+        UserError: fewer than 2 images, or more than the pool holds.
     """
     count = labels if isinstance(labels, int) else round(labels * pool)
     if not 2 <= count <= pool:
-        raise ValueError(f"labels {labels} means {count} images; between 2 and the pool's {pool} are possible")
+        raise UserError(f"labels {labels} means {count} images; between 2 and the pool's {pool} are possible")
     return count
 
 

@@ -4,13 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
-from grmp.cells import draw_labelled
 from grmp.datasets.duplicates import DISTANCE, group_alike, hash_images
 from grmp.errors import UserError
 from grmp.files import write_whole
-from grmp.params import label_count
 
 ROLES = ("train", "val", "test")
 
@@ -115,18 +112,3 @@ def _full_names(images: pd.Series) -> dict[str, str]:
 def _refuse(path: Path, images: pd.Series, what: str) -> None:
     if len(images):
         raise UserError(f"{path}: {len(images)} {what}, first: {images.iloc[0]}")
-
-
-def draw_labels(train_size: int, labels: int | float, seed: int, repeat: int) -> torch.Tensor:
-    """Places, among `train_size` training images, of those whose labels may be used.
-
-    `labels` is a count or a fraction; draws of one seed and repeat are nested: the 50 are among the 100.
-
-    Raises:
-        UserError: fewer than 2 labels, or more than there are images.
-    """
-    try:
-        count = label_count(labels, train_size)
-    except ValueError as error:
-        raise UserError(str(error)) from None
-    return draw_labelled(train_size, count, seed, repeat)

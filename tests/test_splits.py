@@ -7,9 +7,8 @@ import pytest
 from conftest import PHOTOS
 from PIL import Image
 
-from grmp.cells import draw_labelled
 from grmp.errors import UserError
-from grmp.splits import draw_labels, random_split, read_split, write_split
+from grmp.splits import random_split, read_split, write_split
 
 NOWHERE = Path("nowhere")  # images with references are never opened
 
@@ -122,19 +121,3 @@ def test_a_table_that_is_none_is_named(tmp_path: Path, content: str | None) -> N
         path.write_text(content)
     with pytest.raises(UserError, match=r"split\.csv: "):
         read_split(path, pd.DataFrame({"image": ["a.png"]}))
-
-
-def test_labels_are_nested_and_those_of_the_grids_cells() -> None:
-    fifty, hundred = (draw_labels(200, count, seed=1, repeat=3).tolist() for count in (50, 100))
-    assert fifty == hundred[:50] == draw_labelled(200, 50, 1, 3).tolist()
-    assert len(set(hundred)) == 100
-
-
-def test_a_fraction_of_labels_is_a_count() -> None:
-    assert draw_labels(200, 0.25, 1, 1).tolist() == draw_labels(200, 50, 1, 1).tolist()
-
-
-@pytest.mark.parametrize("labels", [1, 201, 0.001])
-def test_an_impossible_number_of_labels_is_refused(labels: float) -> None:
-    with pytest.raises(UserError, match="between 2 and the pool's 200"):
-        draw_labels(200, labels, 1, 1)
