@@ -115,7 +115,7 @@ def level_lines(axes: Axes, by_level: dict[str, Float[np.ndarray, "6"]], level: 
         colour, dash = (COLOURS[index], "-") if index < len(COLOURS) else (FAINT, "--")
         axes.plot(values, marker="o", color=colour, linestyle=dash, label=name)
     axes.set(xlabel="level of the distortion (0: untouched)", ylabel="quality", ylim=(0, 1), xticks=range(6))
-    axes.legend(loc="upper right")
+    axes.legend(loc="lower left")
 
 
 def _scale(axes: Axes, quality: dict[str, float]) -> None:

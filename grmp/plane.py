@@ -22,6 +22,7 @@ LARGEST = 5.0
 """The strength that the published code has by default."""
 REACHES = (1.5, 4.5)
 """What the figure shows to either side: unit gradients, or all that `LARGEST` can make of them."""
+_Q, _S = "g<sub>q</sub>", "g<sub>s</sub>"  # no formulas: they would stay raw where no MathJax is
 _NONE = 1e-6  # float32's rounding of a right angle
 
 
@@ -57,19 +58,19 @@ def gradients(angle: float, strength: float, when: When) -> Gradients:
 def in_words(found: Gradients, strength: float, when: When) -> str:
     """Which case this is, whether the projection acts, and what is left along the semantic gradient; Markdown."""
     if abs(found.cosine) < _NONE:
-        return "The gradients stand at a **right angle**: $g_q$ has no part along $g_s$ that could be removed."
+        return f"The gradients stand at a **right angle**: {_Q} has no part along {_S} that could be removed."
     case = f"The gradients **{'agree' if found.cosine > 0 else 'conflict'}**; `{when}` {ACTS[when]}"
     if torch.equal(found.result, found.quality):
-        return f"{case}. **Nothing is removed** ($\\lambda$ = {strength:g}): $g = g_q$."
+        return f"{case}. **Nothing is removed** (λ = {strength:g}): g = {_Q}."
     return (
-        f"{case}. Removed is **{strength:g} times** the part of $g_q$ along $g_s$, which was {found.cosine:.2f} and "
+        f"{case}. Removed is **{strength:g} times** the part of {_Q} along {_S}, which was {found.cosine:.2f} and "
         f"is {found.left:.2f} now: {_left(found)}"
     )
 
 
 def _left(found: Gradients) -> str:
     if found.left == 0:
-        return "what is left stands at a right angle to $g_s$."
+        return f"what is left stands at a right angle to {_S}."
     if found.left * found.cosine > 0:
         return "some of the shared direction stays."
     return "more than all of it, so the result has changed sides."
@@ -77,7 +78,7 @@ def _left(found: Gradients) -> str:
 
 def draw(found: Gradients) -> Figure:
     """The three gradients, and dotted what was removed; one of two scales, so that small moves can be compared."""
-    axes = new_axes(8.4, 3.8)
+    axes = new_axes(8.4, 3.5)
     # The result first: where it is the quality gradient itself, both are then seen.
     _arrow(axes, found.result, RESULT, f"$g$, result: length {found.result.norm():.2f}", width=6)
     _arrow(axes, found.quality, QUALITY, "$g_q$, quality gradient")

@@ -19,7 +19,7 @@ from grmp.report import set_style
 from grmp.view import View
 
 NEIGHBOURS = 6
-_WIDE = {"description_width": "80px"}
+_LOOK = {"style": {"description_width": "80px"}, "layout": {"width": "380px"}}
 
 
 def begin() -> Explorer | None:
@@ -52,7 +52,7 @@ class ImageControls:
         self.photograph = _dropdown("image", list(explorer.photographs))
         self.upload = widgets.FileUpload(accept="image/*", description="own image")
         self.kind = _dropdown("distortion", [(f"{kind.number}. {kind.title}", kind.number) for kind in DISTORTIONS])
-        self.level = widgets.IntSlider(3, 0, LEVELS[-1], description="level", style=_WIDE)
+        self.level = widgets.IntSlider(3, 0, LEVELS[-1], description="level", **_LOOK)
         self.complaint = widgets.Label()
         self.upload.observe(self._take, names="value")
 
@@ -146,8 +146,8 @@ def _compared(explorer: Explorer, models: list[str], choice: Choice) -> Shown:
 
 def turn() -> None:
     """Turn the quality gradient and move lambda; see what the projection of QGR leaves of it."""
-    angle = widgets.IntSlider(50, 0, 180, 5, description="angle °", style=_WIDE)
-    strength = widgets.FloatSlider(1, min=0, max=plane.LARGEST, step=0.1, description="λ", style=_WIDE)
+    angle = widgets.IntSlider(50, 0, 180, 5, description="angle °", **_LOOK)
+    strength = widgets.FloatSlider(1, min=0, max=plane.LARGEST, step=0.1, description="λ", **_LOOK)
     when = _dropdown("when", list(plane.ACTS))
 
     def show() -> Shown:
@@ -158,4 +158,4 @@ def turn() -> None:
 
 
 def _dropdown(name: str, options: list, chosen: int = 0) -> widgets.Dropdown:
-    return widgets.Dropdown(options=options, index=chosen, description=name, style=_WIDE)
+    return widgets.Dropdown(options=options, index=chosen, description=name, **_LOOK)

@@ -92,9 +92,9 @@ def runtime() -> Runtime:
 
 
 @pytest.fixture
-def published(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict]]:
+def published(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict]]:
     """What code displays, as a notebook would get it: dicts with `data` by type, and `update` for a replaced output."""
-    monkeypatch.setenv("IPYTHONDIR", "")  # nothing of the user's
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))  # nothing of the user's
     shell = InteractiveShell.instance()
     with shell.builtin_trap:
         shell.display_pub = CapturingDisplayPublisher()

@@ -31,7 +31,7 @@ def test_at_strength_one_a_right_angle_is_left(angle: int) -> None:
         (120, 5.0, "aligned", "**conflict**; `aligned` acts where they agree. **Nothing is removed**"),
         (120, 1.0, "conflict", "which was -0.50 and is 0.00 now"),
         (60, 1.0, "never", "**Nothing is removed**"),
-        (60, 0.0, "aligned", "**Nothing is removed** ($\\lambda$ = 0)"),
+        (60, 0.0, "aligned", "**Nothing is removed** (λ = 0)"),
         (90, 5.0, "always", "**right angle**"),
     ],
 )
