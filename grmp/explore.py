@@ -100,9 +100,15 @@ class Explorer:
         return resized(self.image(choice), self.short_side)
 
     def crop(self, model: str, choice: Choice) -> UInt8[Tensor, "3 s s"]:
-        """The centre of the image, in the size that this model sees."""
-        image = torch.from_numpy(self.shown(choice).copy()).permute(2, 0, 1)
-        return even_crops(image, crop_size(self.models[model]()), 1)[0]
+        """The centre of the image, in the size that this model sees.
+
+        Raises:
+            UserError: that is more than the image has.
+        """
+        size = crop_size(self.models[model]())
+        if size > self.short_side:
+            raise UserError(f"{model}: sees {size} pixels; params.yaml: distort.short_side has only {self.short_side}")
+        return even_crops(torch.from_numpy(self.shown(choice).copy()).permute(2, 0, 1), size, 1)[0]
 
     def label(self, choice: Choice) -> float:
         """The score in 0..1 that the study would give this image, from its similarity to the untouched one."""
@@ -143,7 +149,10 @@ def _decoded(name: str, content: bytes) -> Image:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(content)
-        image = read_image(path)
+        try:
+            image = read_image(path)
+        except UserError:
+            raise UserError(f"{name}: cannot be read as an image") from None
     if min(image.shape[:2]) < SMALLEST_SIDE:
         height, width = image.shape[:2]
         raise UserError(f"{name}: {width} x {height} pixels are too few; both sides need {SMALLEST_SIDE} or more")

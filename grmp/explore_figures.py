@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from torch import Tensor
 
 from grmp.distortions import Image
 from grmp.photos import SCENES
@@ -22,7 +21,6 @@ MARK = {"marker": "o", "markersize": 11, "linestyle": "", "zorder": 3}
 
 def look_figure(
     image: Image,
-    crop: UInt8[Tensor, "3 s s"],
     seen: View,
     quality: dict[str, float],
     neighbours: Sequence[tuple[Image, str]],
@@ -31,8 +29,7 @@ def look_figure(
 
     Args:
         image: as the model gets it, before the crop.
-        crop: its centre, which is all that the model sees.
-        seen: what the model makes of the crop.
+        seen: what the model makes of its centre, which is all that it sees.
         quality: scores in 0..1 by name for the scale on top; the first is the model's for this very image.
         neighbours: images and the texts below them.
     """
@@ -40,8 +37,8 @@ def look_figure(
     scale, middle, below = figure.subfigures(3, 1, height_ratios=[0.62, 2.7, 1.6])
     _scale(scale.add_subplot(), quality)
     panels = middle.subplots(1, 3, width_ratios=[1.5, 1, 1.05])
-    _picture(panels[0], image, crop.shape[-1])
-    attention_map(panels[1], crop, seen.attention, "class token's attention")
+    _picture(panels[0], image, seen.crop.shape[-1])
+    attention_map(panels[1], seen, "class token's attention")
     scene_bars(panels[2], {"": seen})
     for axes, (neighbour, text) in zip(below.subplots(1, len(neighbours), squeeze=False)[0], neighbours):
         axes.imshow(neighbour)
@@ -53,7 +50,6 @@ def look_figure(
 
 def compare_figure(
     image: Image,
-    crop: UInt8[Tensor, "3 s s"],
     seen: dict[str, View],
     by_level: dict[str, Float[np.ndarray, "6"]],
     level: int,
@@ -62,34 +58,31 @@ def compare_figure(
 
     Args:
         image: as the models get it, before the crop.
-        crop: its centre.
-        seen: what each model makes of the crop, by the model's name.
+        seen: what each model makes of its centre, by the model's name.
         by_level: quality at levels 0 to 5, by name; the models', and others to compare them with.
         level: the image's own.
     """
     figure = plt.figure(figsize=(9.2, 6.2))
     above, below = figure.subfigures(2, 1, height_ratios=[1.15, 1])
     panels = above.subplots(1, 1 + len(seen), width_ratios=[1.5, *([1] * len(seen))])
-    _picture(panels[0], image, crop.shape[-1])
+    _picture(panels[0], image, max(one.crop.shape[-1] for one in seen.values()))
     for axes, (name, one), colour in zip(panels[1:], seen.items(), COLOURS):
-        attention_map(axes, crop, one.attention, name, colour)
+        attention_map(axes, one, name, colour)
     left, right = below.subplots(1, 2, width_ratios=[1.5, 1])
     level_lines(left, by_level, level)
     scene_bars(right, seen)
     return closed(figure)
 
 
-def attention_map(
-    axes: Axes, crop: UInt8[Tensor, "3 s s"], attention: Float[np.ndarray, "r c"], title: str, colour: str = INK
-) -> None:
+def attention_map(axes: Axes, seen: View, title: str, colour: str = INK) -> None:
     """The crop in grey, and over it in colour each patch's share of the attention, relative to the largest.
 
     The square root of the share is drawn, as one patch often has more than a dozen others together; below stands what
     all patches have, and what the brightest has.
     """
-    relative = np.sqrt(attention / attention.max())
-    smooth = cv2.resize(relative, tuple(crop.shape[1:]), interpolation=cv2.INTER_LINEAR)
-    axes.imshow(crop.float().mean(dim=0).numpy(), cmap="gray", vmin=0, vmax=255)
+    attention = seen.attention
+    smooth = cv2.resize(np.sqrt(attention / attention.max()), tuple(seen.crop.shape[1:]))
+    axes.imshow(seen.crop.float().mean(dim=0).numpy(), cmap="gray", vmin=0, vmax=255)
     axes.imshow(smooth, cmap="inferno", vmin=0, vmax=1, alpha=0.75 * smooth)
     _bare(axes)
     axes.set_title(title, color=colour)

@@ -50,7 +50,7 @@ class ImageControls:
     def __init__(self, explorer: Explorer) -> None:
         self.explorer = explorer
         self.photograph = _dropdown("image", list(explorer.photographs))
-        self.upload = widgets.FileUpload(accept="image/*", description="own image")
+        self.upload = widgets.FileUpload(accept="image/*", description="own image", layout={"flex": "none"})
         self.kind = _dropdown("distortion", [(f"{kind.number}. {kind.title}", kind.number) for kind in DISTORTIONS])
         self.level = widgets.IntSlider(3, 0, LEVELS[-1], description="level", **_LOOK)
         self.complaint = widgets.Label()
@@ -107,7 +107,7 @@ def _looked(explorer: Explorer, model: str, choice: Choice) -> Shown:
         for row in nearest.itertuples()
     ]
     scale = {"quality": seen.quality, "untouched": before, "label": label}
-    figure = look_figure(explorer.shown(choice), explorer.crop(model, choice), seen, scale, neighbours)
+    figure = look_figure(explorer.shown(choice), seen, scale, neighbours)
     words = (
         f"Quality **{seen.quality:.2f}** (untouched {before:.2f}); the study would label this image {label:.2f}. "
         f"Scene: {_scene(seen)}."
@@ -138,8 +138,7 @@ def _compared(explorer: Explorer, models: list[str], choice: Choice) -> Shown:
     seen = {name: explorer.view(model, choice) for name, model in named.items()}
     by_level = {name: explorer.qualities(model, choice) for name, model in named.items()}
     by_level["label"] = explorer.labels(choice)
-    crop = explorer.crop(models[0], choice)
-    figure = compare_figure(explorer.shown(choice), crop, seen, by_level, choice.level)
+    figure = compare_figure(explorer.shown(choice), seen, by_level, choice.level)
     words = "; ".join(f"{name}: quality **{one.quality:.2f}**, scene {_scene(one)}" for name, one in seen.items())
     return f"{words}.", as_jpeg(figure)
 

@@ -15,8 +15,9 @@ from grmp.runtime import Runtime
 
 @dataclass(frozen=True)
 class View:
-    """`quality` in (0, 1), the nine scenes' probabilities, the crop's embedding, and what `class_attention` gives."""
+    """A crop, its quality in (0, 1), the nine scenes' probabilities, embedding, and what `class_attention` gives."""
 
+    crop: UInt8[Tensor, "3 s s"]
     quality: float
     scenes: Float[np.ndarray, "9"]
     embedding: Float[Tensor, " e"]
@@ -54,4 +55,5 @@ def view(model: PromptedCLIP, crop: UInt8[Tensor, "3 s s"], runtime: Runtime) ->
         embedding = model.finish(x, start=last)
         quality, scenes = model.quality_logit(embedding).sigmoid(), model.scene_logits(embedding).softmax(dim=-1)
         attention = class_attention(model, x)
-    return View(float(quality), scenes[0].float().cpu().numpy(), embedding[0].cpu(), attention[0].float().cpu().numpy())
+    scenes, attention = (values[0].float().cpu().numpy() for values in (scenes, attention))
+    return View(crop, float(quality), scenes, embedding[0].cpu(), attention)
