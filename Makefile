@@ -25,7 +25,7 @@ lint: env        ## ruff, and no outputs in source notebooks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
 
 explore: env     ## JupyterLab on the playground notebook
-	@$(BIN)/jupyter lab notebooks/90_explore.ipynb
+	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/90_explore.ipynb
 
 open:            ## the ablation report in the browser
 	@$(PYTHON) -m webbrowser reports/04_ablation.html

@@ -1,11 +1,14 @@
 """What many tests start from: a CLIP of a few thousand weights, small settings, a folder of small photographs."""
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
 from open_clip import CLIP
 from PIL import Image
 
@@ -86,6 +89,17 @@ def model(clip: CLIP, settings: Params) -> PromptedCLIP:
 @pytest.fixture
 def runtime() -> Runtime:
     return Runtime(torch.device("cpu"), "fp32")
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict]]:
+    """What code displays, as a notebook would get it: dicts with `data` by type, and `update` for a replaced output."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))  # nothing of the user's
+    shell = InteractiveShell.instance()
+    with shell.builtin_trap:
+        shell.display_pub = CapturingDisplayPublisher()
+        yield shell.display_pub.outputs
+    InteractiveShell.clear_instance()
 
 
 @pytest.fixture(scope="session")
