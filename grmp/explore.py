@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, UInt8
-from PIL import Image as Pillow
 from torch import Tensor
 
 from grmp.crops import even_crops
@@ -18,6 +17,7 @@ from grmp.errors import UserError
 from grmp.labels import LabelMap, similarity
 from grmp.model import PromptedCLIP
 from grmp.photos import read_image
+from grmp.resize import resize_image
 from grmp.runtime import Runtime
 from grmp.view import View, crop_size, view
 
@@ -86,7 +86,7 @@ class Explorer:
             UserError: not an image, truncated, or smaller than the distortions can work on.
         """
         name = Path(name).name
-        self.photographs[name] = resized(_decoded(name, content), UPLOADED_SIDE)
+        self.photographs[name] = resize_image(_decoded(name, content), UPLOADED_SIDE)
         self._views = {key: seen for key, seen in self._views.items() if key[1].photograph != name}
         return name
 
@@ -97,7 +97,7 @@ class Explorer:
 
     def shown(self, choice: Choice) -> Image:
         """The image as the models get it, before the crop: its shorter side `short_side` pixels."""
-        return resized(self.image(choice), self.short_side)
+        return resize_image(self.image(choice), self.short_side)
 
     def crop(self, model: str, choice: Choice) -> UInt8[Tensor, "3 s s"]:
         """The centre of the image, in the size that this model sees.
@@ -138,16 +138,9 @@ class Explorer:
         return rows.sort_values("cosine", ascending=False, kind="stable").head(count)
 
 
-def resized(image: Image, short_side: int) -> Image:
-    """The image with a shorter side of `short_side` pixels, as the study's sets are stored (Lanczos)."""
-    scale = short_side / min(image.shape[:2])
-    height, width = (round(side * scale) for side in image.shape[:2])
-    return np.asarray(Pillow.fromarray(image).resize((width, height), Pillow.Resampling.LANCZOS))
-
-
 def _decoded(name: str, content: bytes) -> Image:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
+        path = Path(folder) / Path(name).name
         path.write_bytes(content)
         try:
             image = read_image(path)

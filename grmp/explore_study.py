@@ -59,12 +59,13 @@ def read_labelled(folders: Folders) -> Labelled:
         UserError: the manifest or the features are missing, or of different studies.
     """
     manifest = sets.read_manifest(folders.target)
-    manifest = manifest[manifest["part"] == "train"].reset_index(drop=True)
     path = folders.features / "meta.safetensors"
-    embeddings = features.load(path)["train"].embeddings.float().mean(dim=1)
+    embeddings = features.load(path).embeddings.float().mean(dim=1)
     if len(embeddings) != len(manifest):
         raise UserError(f"{path}: {len(embeddings)} images, but the target has {len(manifest)}; `dvc repro` mends it")
-    return Labelled(folders.target, manifest, F.normalize(embeddings, dim=-1))
+    pool = sets.folds(manifest, 1)[0].train
+    labelled = manifest.iloc[pool.tolist()].reset_index(drop=True)
+    return Labelled(folders.target, labelled, F.normalize(embeddings[pool], dim=-1))
 
 
 def find_models(clip: CLIP, prompts: Path, settings: params.Params, runtime: Runtime) -> Models:

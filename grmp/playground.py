@@ -12,7 +12,7 @@ from grmp.errors import UserError
 from grmp.explore import Choice, Explorer
 from grmp.explore_figures import compare_figure, look_figure
 from grmp.explore_study import read_explorer
-from grmp.live import Shown, live
+from grmp.following import Shown, follow
 from grmp.photos import SCENES, read_image
 from grmp.pictures import as_jpeg
 from grmp.report import set_style
@@ -95,7 +95,7 @@ def look(explorer: Explorer | None) -> None:
     def show() -> Shown:
         return _looked(explorer, model.value, controls.choice)
 
-    live(widgets.VBox([*controls.rows, model]), [*controls.inputs, model], show)
+    follow(widgets.VBox([*controls.rows, model]), [*controls.inputs, model], show)
 
 
 def _looked(explorer: Explorer, model: str, choice: Choice) -> Shown:
@@ -130,7 +130,7 @@ def compare(explorer: Explorer | None) -> None:
     def show() -> Shown:
         return _compared(explorer, [model.value for model in models], controls.choice)
 
-    live(widgets.VBox([*controls.rows, widgets.HBox(models)]), [*controls.inputs, *models], show)
+    follow(widgets.VBox([*controls.rows, widgets.HBox(models)]), [*controls.inputs, *models], show)
 
 
 def _compared(explorer: Explorer, models: list[str], choice: Choice) -> Shown:
@@ -153,7 +153,7 @@ def turn() -> None:
         found = plane.gradients(angle.value, strength.value, when.value)
         return plane.in_words(found, strength.value, when.value), plane.draw(found)
 
-    live(widgets.VBox([widgets.HBox([angle, strength]), when]), [angle, strength, when], show)
+    follow(widgets.VBox([widgets.HBox([angle, strength]), when]), [angle, strength, when], show)
 
 
 def _dropdown(name: str, options: list, chosen: int = 0) -> widgets.Dropdown:

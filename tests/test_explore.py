@@ -9,9 +9,10 @@ from PIL import Image
 from torch.nn import functional as F
 
 from grmp.errors import UserError
-from grmp.explore import PRETRAINED, UPLOADED_SIDE, Choice, Explorer, Labelled, resized
+from grmp.explore import PRETRAINED, UPLOADED_SIDE, Choice, Explorer, Labelled
 from grmp.labels import LabelMap
 from grmp.model import PromptedCLIP
+from grmp.resize import resize_image
 from grmp.runtime import Runtime
 
 NOISE = Choice("ramp", kind=11, level=4)
@@ -71,7 +72,7 @@ def test_a_model_that_sees_more_than_the_image_has_is_named(explorer: Explorer) 
 
 def test_an_image_of_the_right_size_is_not_resampled() -> None:
     image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
-    assert np.array_equal(resized(image, 40), image)
+    assert np.array_equal(resize_image(image, 40), image)
 
 
 def test_a_view_is_computed_once(explorer: Explorer, asked: list[str]) -> None:

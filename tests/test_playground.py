@@ -9,7 +9,7 @@ from open_clip import CLIP
 from tiny_study import make_study
 
 from grmp import playground
-from grmp.live import live
+from grmp.following import follow
 from grmp.playground import ImageControls
 
 CELLS = [
@@ -75,7 +75,7 @@ def test_a_move_of_the_level_gives_another_quality(
     study: Path, published: list[dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inputs: list[Widget] = []
-    monkeypatch.setattr(playground, "live", lambda *parts: (inputs.extend(parts[1]), live(*parts)))
+    monkeypatch.setattr(playground, "live", lambda *parts: (inputs.extend(parts[1]), follow(*parts)))
     playground.look(playground.begin())
     before = words(published[-2:])
     [slider] = [widget for widget in inputs if widget.description == "level"]

@@ -37,9 +37,10 @@ def make_study(folder: Path, photographs: Path, clip: CLIP) -> None:
 
 def _make_target(folder: Path, photographs: list[photos.Photograph]) -> None:
     (folder / "images").mkdir(parents=True)
+    columns = ["image", "score", "photograph", "distortions", "levels", "scene", "part"]
     rows = []
     for index, photo in enumerate(photographs[:8]):
         shutil.copy(photo.path, folder / "images")
         part = "train" if index < 6 else "test"
         rows.append((f"images/{photo.path.name}", index / 10, photo.name, "1+2", "1+1", photo.scene, part))
-    sets.write_manifest(folder, pd.DataFrame(rows, columns=sets.COLUMNS))
+    sets.write_manifest(folder, pd.DataFrame(rows, columns=columns))

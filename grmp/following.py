@@ -16,7 +16,7 @@ Shown = tuple[str, Image | Figure | Markdown]
 """Words in Markdown, and a picture."""
 
 
-def live(controls: Widget, inputs: list[Widget], show: Callable[[], Shown]) -> None:
+def follow(controls: Widget, inputs: list[Widget], show: Callable[[], Shown]) -> None:
     """Display `controls`, below them the Markdown and the picture that `show` returns, anew when an input changes.
 
     What the user can mend is said in the place of the words.
