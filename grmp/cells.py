@@ -18,6 +18,7 @@ from grmp.metrics import DECIMALS, all_metrics, srcc
 from grmp.model import PromptedCLIP, prompted
 from grmp.params import Compute, Finetune, Image, Prompts, Qgr, label_count
 from grmp.runtime import Runtime, generator, start
+from grmp.variants import VARIANTS, Variant
 
 Parts = dict[str, Features]
 
@@ -30,23 +31,6 @@ class Folders:
     prompts: Path = Path("artifacts/prompts/prompts.safetensors")
     features: Path = Path("artifacts/features")
     target: Path = Path("artifacts/distorted/target")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a variant is made of."""
-
-    mpp: bool
-    qgr: bool
-
-
-VARIANTS = {
-    "full": Recipe(mpp=True, qgr=True),
-    "without_mpp": Recipe(mpp=False, qgr=True),
-    "without_qgr": Recipe(mpp=True, qgr=False),
-    "without_both": Recipe(mpp=False, qgr=False),
-}
-"""The fine-tuned variants; without MPP there are no image prompts, and the text context starts at random."""
 
 
 @dataclass(frozen=True)
@@ -80,25 +64,29 @@ def draw_labelled(pool: int, count: int, seed: int, repeat: int) -> torch.Tensor
     return torch.randperm(pool, generator=generator(seed, 20, repeat))[:count]
 
 
-def start_model(study: Study, recipe: Recipe, repeat: int) -> PromptedCLIP:
+def start_model(study: Study, variant: Variant, repeat: int) -> PromptedCLIP:
     """A fresh copy of the starting point, whose random context depends on the repeat alone."""
-    if recipe.mpp:
+    if variant.mpp:
         return copy.deepcopy(study.pretrained)
     torch.manual_seed(int(generator(study.seed, 21, repeat).initial_seed()))
     return prompted(copy.deepcopy(study.clip), study.prompts.model_copy(update={"image_tokens": 0}))
 
 
-def tune(study: Study, variant: str, count: int, repeat: int, qgr: Qgr, title: str) -> Outcome:
+def tune(study: Study, variant: Variant, count: int, repeat: int, qgr: Qgr, title: str) -> Outcome:
     """One repeat of a fine-tuned variant."""
-    recipe, seed = VARIANTS[variant], study.seed
-    model = start_model(study, recipe, repeat).to(study.runtime.device)
-    parts = study.meta if recipe.mpp else study.plain
-    places = draw_labelled(len(study.train_scores), count, seed, repeat)
+    model = start_model(study, variant, repeat).to(study.runtime.device)
+    parts = study.meta if variant.mpp else study.plain
+    places = draw_labelled(len(study.train_scores), count, study.seed, repeat)
     teacher = teacher_logits(model, study.plain["train"].embeddings[places])
     labelled = Labelled(parts["train"].tokens[places], study.train_scores[places], teacher.cpu())
-    qgr = qgr if recipe.qgr else qgr.model_copy(update={"when": "never"})
-    draws = generator(seed, 22, repeat)
-    return finetune(model, labelled, parts["test"], study.finetune, qgr, study.runtime, draws, title)
+    draws = generator(study.seed, 22, repeat)
+    rule = own_rule(variant, qgr)
+    return finetune(model, labelled, parts["test"], study.finetune, rule, study.runtime, draws, title)
+
+
+def own_rule(variant: Variant, qgr: Qgr) -> Qgr:
+    """The section `qgr` as the variant has it; checked anew, as its own keys have not been."""
+    return Qgr.model_validate(qgr.model_dump() | variant.rule | ({} if variant.qgr else {"when": "never"}))
 
 
 def fit_ridge(study: Study, count: int, repeat: int) -> tuple[np.ndarray, np.ndarray]:
@@ -142,11 +130,11 @@ def run_cell(study: Study, variant: str, labels: int | float, qgr: Qgr) -> Cell:
     results, steps, predictions = [], [], []
     for repeat in range(1, study.repeats + 1):
         key = {"variant": variant, "labels": labels, "count": count, "strength": qgr.strength, "repeat": repeat}
-        if variant == "ridge":
+        if not VARIANTS[variant].tuned:
             last, candidates = fit_ridge(study, count, repeat)
         else:
             title = f"{variant} @ {labels}, repeat {repeat}/{study.repeats}"
-            outcome = tune(study, variant, count, repeat, qgr, title)
+            outcome = tune(study, VARIANTS[variant], count, repeat, qgr, title)
             candidates = outcome.predictions.numpy()
             last = candidates[-1]
             steps.append(outcome.steps.assign(**key))

@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from grmp.errors import UserError, run_command
+from grmp.variants import VARIANTS
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 Fraction = Annotated[float, Field(gt=0, lt=1, strict=True)]
@@ -23,7 +24,6 @@ def _labels(value: object) -> int | float:
 
 
 Labels = Annotated[int | float, BeforeValidator(_labels)]
-Variant = Literal["full", "without_mpp", "without_qgr", "without_both", "ridge"]
 
 
 class Section(BaseModel):
@@ -159,7 +159,7 @@ class Qgr(Section):
 class Grid(Section):
     """The ablation: variants x labels x repeats."""
 
-    variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
+    variants: Annotated[tuple[Literal[*VARIANTS], ...], Field(min_length=1)]
     labels: Annotated[tuple[Labels, ...], Field(min_length=1)]
     repeats: Count
 
