@@ -23,7 +23,8 @@ def _labels(value: object) -> int | float:
     return value
 
 
-Labels = Annotated[int | float, BeforeValidator(_labels)]
+LABELS = "count of images from 2 up, or share of the pool between 0 and 1"
+Labels = Annotated[int | float, BeforeValidator(_labels), Field(description=LABELS)]
 
 
 class Section(BaseModel):
