@@ -36,10 +36,8 @@ def test_a_value_that_is_changed_is_the_default_of_the_page(tmp_path: Path) -> N
 
 
 def test_comments_are_read_by_section_and_key_over_several_lines() -> None:
-    comments = read_comments(
-        "# head\na:   # about a\n  x: 1  # first\n     # and more\n  y: [1, 2]\nb:\n  x: t # 50 %\n"
-    )
-    assert comments == {
+    text = "# head\na:   # about a\n  x: 1  # first\n     # and more\n  y: [1, 2]\nb:\n  x: t # 50 %\n"
+    assert read_comments(text) == {
         ("a", ""): "about a",
         ("a", "x"): "first and more",
         ("a", "y"): "",
