@@ -38,7 +38,7 @@ def prediction_explorer(points: pd.DataFrame, pictures: Sequence[str], name: str
     if len(points) != len(pictures):
         raise ValueError(f"{len(points)} points need as many pictures, not {len(pictures)}")
     source = ColumnDataSource({**points[["predicted", "label", "title"]].to_dict("list"), "picture": list(pictures)})
-    drawn = _numbered(json.dumps(json_item(_scatter(source), name), sort_keys=True))
+    drawn = _numbered(json.dumps(json_item(_scatter(source), name)))
     library = "".join(Resources(mode="inline", components=["bokeh"]).js_raw)
     # A script ends at the first such tag, whatever string it stands in.
     return _FRAME.format(name=name, library=_safe(library), figure=_safe(drawn))
@@ -54,6 +54,7 @@ def _scatter(source: ColumnDataSource) -> figure:
         x_axis_label="predicted quality",
         y_axis_label="label",
         tools="pan,wheel_zoom,reset",
+        active_drag=None,  # on a telephone a drag and a wheel are for the page
         active_scroll=None,
     )
     plot.line([0, 1], [0, 1], line_color=FAINT, line_alpha=0.6)
@@ -62,7 +63,8 @@ def _scatter(source: ColumnDataSource) -> figure:
         "predicted", "label", source=source, size=9, fill_color=colour, fill_alpha=0.6, line_color="white",
         hover_fill_color=VARIANTS["without_mpp"].colour, hover_line_color=INK,
     )  # fmt: skip
-    plot.add_tools(HoverTool(renderers=[dots], tooltips=_TOOLTIP, point_policy="snap_to_data"))
+    plot.add_tools(HoverTool(renderers=[dots], tooltips=_TOOLTIP, point_policy="snap_to_data", limit=1))
+    plot.axis.axis_label_text_font_style = "normal"
     plot.toolbar.logo = None
     plot.grid.grid_line_color = "#e3e6e9"
     plot.outline_line_color = None

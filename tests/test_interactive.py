@@ -3,6 +3,8 @@ import re
 
 import pandas as pd
 import pytest
+from bokeh.document import Document
+from bokeh.models import ColumnDataSource
 from PIL import Image
 
 from grmp.interactive import prediction_explorer
@@ -26,9 +28,10 @@ def test_every_point_and_picture_is_in_the_page(points: pd.DataFrame, pictures: 
     assert all(picture in html for picture in pictures)
     drawn = json.loads(re.search(r"embed_item\((.*)\);</script>", html)[1].replace("<\\/script", "</script"))
     assert drawn["target_id"] == "predictions"
-    text = json.dumps(drawn)
-    assert "[0.25, 0.5, 0.75]" in text
-    assert "[0.2, 0.6, 0.7]" in text
+    document = Document.from_json(drawn["doc"])  # as the browser does: every reference must be known
+    assert drawn["root_id"] == document.roots[0].id
+    source = next(model for model in document.models if isinstance(model, ColumnDataSource) and "title" in model.data)
+    assert {key: list(values) for key, values in source.data.items()} == points.to_dict("list") | {"picture": pictures}
 
 
 def test_nothing_is_fetched(points: pd.DataFrame, pictures: list[str]) -> None:
