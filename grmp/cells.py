@@ -21,6 +21,7 @@ from grmp.model import PromptedCLIP, prompted
 from grmp.params import Compute, Finetune, Image, Prompts, Qgr, label_count
 from grmp.runtime import Runtime, generator, start
 from grmp.sets import Fold
+from grmp.variants import VARIANTS, Variant
 
 
 @dataclass(frozen=True)
@@ -31,23 +32,6 @@ class Folders:
     prompts: Path = Path("artifacts/prompts/prompts.safetensors")
     features: Path = Path("artifacts/features")
     target: Path = Path("artifacts/distorted/target")
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a variant is made of."""
-
-    mpp: bool
-    qgr: bool
-
-
-VARIANTS = {
-    "full": Recipe(mpp=True, qgr=True),
-    "without_mpp": Recipe(mpp=False, qgr=True),
-    "without_qgr": Recipe(mpp=True, qgr=False),
-    "without_both": Recipe(mpp=False, qgr=False),
-}
-"""The fine-tuned variants; without MPP there are no image prompts, and the text context starts at random."""
 
 
 @dataclass(frozen=True)
@@ -91,26 +75,30 @@ def labelled_places(study: Study, count: int, repeat: int) -> Int[Tensor, " k"]:
     return pool[draw_labelled(len(pool), count, study.seed, repeat)]
 
 
-def start_model(study: Study, recipe: Recipe, repeat: int) -> PromptedCLIP:
+def start_model(study: Study, variant: Variant, repeat: int) -> PromptedCLIP:
     """A fresh copy of the starting point, whose random context depends on the repeat alone."""
-    if recipe.mpp:
+    if variant.mpp:
         return copy.deepcopy(study.pretrained)
     torch.manual_seed(int(generator(study.seed, 21, repeat).initial_seed()))
     return prompted(copy.deepcopy(study.clip), study.prompts.model_copy(update={"image_tokens": 0}))
 
 
-def tune(study: Study, variant: str, count: int, repeat: int, qgr: Qgr, title: str) -> Outcome:
+def tune(study: Study, variant: Variant, count: int, repeat: int, qgr: Qgr, title: str) -> Outcome:
     """One repeat of a fine-tuned variant."""
-    recipe, seed = VARIANTS[variant], study.seed
-    model = start_model(study, recipe, repeat).to(study.runtime.device)
-    features = study.meta if recipe.mpp else study.plain
+    model = start_model(study, variant, repeat).to(study.runtime.device)
+    features = study.meta if variant.mpp else study.plain
     places = labelled_places(study, count, repeat)
     teacher = teacher_logits(model, study.plain.embeddings[places])
     labelled = Labelled(features.tokens[places], study.scores[places], teacher.cpu())
     test = features.at(study.folds[repeat - 1].test)
-    qgr = qgr if recipe.qgr else qgr.model_copy(update={"when": "never"})
-    draws = generator(seed, 22, repeat)
-    return finetune(model, labelled, test, study.finetune, qgr, study.runtime, draws, title)
+    draws = generator(study.seed, 22, repeat)
+    rule = own_rule(variant, qgr)
+    return finetune(model, labelled, test, study.finetune, rule, study.runtime, draws, title)
+
+
+def own_rule(variant: Variant, qgr: Qgr) -> Qgr:
+    """The section `qgr` as the variant has it; checked anew, as its own keys have not been."""
+    return Qgr.model_validate(qgr.model_dump() | variant.rule | ({} if variant.qgr else {"when": "never"}))
 
 
 def fit_ridge(study: Study, count: int, repeat: int) -> tuple[np.ndarray, np.ndarray]:
@@ -156,11 +144,11 @@ def run_cell(study: Study, variant: str, labels: int | float, qgr: Qgr) -> Cell:
     for repeat, fold in enumerate(study.folds, 1):
         count = label_count(labels, len(fold.train))
         key = {"variant": variant, "labels": labels, "count": count, "strength": qgr.strength, "repeat": repeat}
-        if variant == "ridge":
+        if not VARIANTS[variant].tuned:
             last, candidates = fit_ridge(study, count, repeat)
         else:
             title = f"{variant} @ {labels}, repeat {repeat}/{study.repeats}"
-            outcome = tune(study, variant, count, repeat, qgr, title)
+            outcome = tune(study, VARIANTS[variant], count, repeat, qgr, title)
             candidates = outcome.predictions.numpy()
             last = candidates[-1]
             steps.append(outcome.steps.assign(**key))

@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from grmp.errors import UserError, run_command
+from grmp.variants import VARIANTS
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 Fraction = Annotated[float, Field(gt=0, lt=1, strict=True)]
@@ -22,8 +23,8 @@ def _labels(value: object) -> int | float:
     return value
 
 
-Labels = Annotated[int | float, BeforeValidator(_labels)]
-Variant = Literal["full", "without_mpp", "without_qgr", "without_both", "ridge"]
+LABELS = "count of images from 2 up, or share of the pool between 0 and 1"
+Labels = Annotated[int | float, BeforeValidator(_labels), Field(description=LABELS)]
 
 
 class Section(BaseModel):
@@ -158,7 +159,7 @@ class Qgr(Section):
 class Grid(Section):
     """The ablation: variants x labels x repeats."""
 
-    variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
+    variants: Annotated[tuple[Literal[*VARIANTS], ...], Field(min_length=1)]
     labels: Annotated[tuple[Labels, ...], Field(min_length=1)]
     repeats: Count
 

@@ -9,11 +9,11 @@ from open_clip import CLIP
 
 from grmp import backbone, cells, features
 from grmp.cells import (
-    VARIANTS,
     Folders,
     Study,
     draw_labelled,
     labelled_places,
+    own_rule,
     read_study,
     run_cell,
     start_model,
@@ -27,10 +27,11 @@ from grmp.model import PromptedCLIP, prompted
 from grmp.params import Params
 from grmp.runtime import Runtime
 from grmp.sets import Fold, write_manifest
+from grmp.variants import VARIANTS
 
 POOL, TEST = 12, 9
 KEY = ["variant", "labels", "count", "strength", "repeat"]
-EVERY_VARIANT = pytest.mark.parametrize("variant", ["full", "without_mpp", "without_qgr", "without_both", "ridge"])
+EVERY_VARIANT = pytest.mark.parametrize("variant", VARIANTS)
 
 
 @pytest.fixture
@@ -201,7 +202,7 @@ def test_without_qgr_is_full_with_the_gradient_left_alone(study: Study, settings
     assert not without.equals(full)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", [name for name, variant in VARIANTS.items() if variant.tuned])
 @pytest.mark.parametrize("which", ["plain", "meta"])
 @pytest.mark.parametrize("field", ["tokens", "embeddings"])
 def test_a_variant_sees_its_own_tokens_and_the_untouched_clips_embeddings(
@@ -215,6 +216,15 @@ def test_a_variant_sees_its_own_tokens_and_the_untouched_clips_embeddings(
     recipe = VARIANTS[variant]
     own = (which == "meta") == recipe.mpp if field == "tokens" else which == "plain" and recipe.qgr
     assert one.equals(other) == (not own)
+
+
+def test_a_variant_may_set_keys_of_qgr_for_itself(settings: Params) -> None:
+    prograd = dataclasses.replace(VARIANTS["full"], rule={"when": "conflict"})
+    assert own_rule(prograd, settings.qgr) == settings.qgr.model_copy(update={"when": "conflict"})
+    assert own_rule(VARIANTS["full"], settings.qgr) == settings.qgr
+    assert own_rule(VARIANTS["without_qgr"], settings.qgr).when == "never"
+    with pytest.raises(ValueError, match="sometimes"):
+        own_rule(dataclasses.replace(prograd, rule={"when": "sometimes"}), settings.qgr)
 
 
 def test_with_mpp_a_run_starts_from_the_pre_trained_prompts(study: Study) -> None:

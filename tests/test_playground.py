@@ -75,7 +75,7 @@ def test_a_move_of_the_level_gives_another_quality(
     study: Path, published: list[dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inputs: list[Widget] = []
-    monkeypatch.setattr(playground, "live", lambda *parts: (inputs.extend(parts[1]), follow(*parts)))
+    monkeypatch.setattr(playground, "follow", lambda *parts: (inputs.extend(parts[1]), follow(*parts)))
     playground.look(playground.begin())
     before = words(published[-2:])
     [slider] = [widget for widget in inputs if widget.description == "level"]
