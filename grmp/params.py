@@ -134,6 +134,7 @@ class Pretrain(Section):
     inner_rate: Rate
     outer_rate: Rate
     query_share: Fraction
+    mixtures: bool
 
 
 class Finetune(Section):
@@ -171,8 +172,18 @@ class Sweep(Section):
     labels: Labels
 
 
+class Target(Section):
+    """A human-rated set in the place of the generated target."""
+
+    name: str
+    folder: str
+    scale: tuple[float, float] | None
+    splits: str
+    development: Annotated[int, Field(ge=0, strict=True)]
+
+
 class Params(Section):
-    """params.yaml as a whole."""
+    """params.yaml as a whole; `target` stands only in studies of human-rated sets."""
 
     compute: Compute
     photos: Photos
@@ -186,6 +197,7 @@ class Params(Section):
     qgr: Qgr
     grid: Grid
     sweep: Sweep
+    target: Target | None = None
 
     @model_validator(mode="after")
     def _crops_fit(self) -> "Params":
@@ -203,7 +215,18 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _target_stays_unseen(self) -> "Params":
+        if self.pretrain.mixtures and self.target is None:
+            raise ValueError(
+                "pretrain.mixtures: the mixtures are the generated target, whose test part pre-training must not see; "
+                "write false, or name a human-rated set in the section target"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _enough_labels(self) -> "Params":
+        if self.target is not None:  # how many images its pool has is known once it was read
+            return self
         for key, labels in [*(("grid", value) for value in self.grid.labels), ("sweep", self.sweep.labels)]:
             try:
                 label_count(labels, self.distort.train_images)

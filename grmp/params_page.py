@@ -29,17 +29,20 @@ _WORDS = {"string": "text", "integer": "integer", "number": "number", "boolean":
 Comments = dict[tuple[str, str], str]
 
 
-def parameters_page(path: Path = Path("params.yaml")) -> str:
+def parameters_page(path: Path = Path("params.yaml"), rated: Path = Path("studies/livec/params.yaml")) -> str:
     """The page as Markdown: a table per section with key, kind and range, default, meaning, and the paper's value.
+
+    Sections that `path` has not, as only studies of human-rated sets have them, come from `rated`.
 
     Raises:
         UserError: the file cannot be read.
     """
-    values, comments = read_yaml(path), read_comments(path.read_text(encoding="utf-8"))
+    values = read_yaml(rated) | read_yaml(path)
+    comments = read_comments(rated.read_text(encoding="utf-8")) | read_comments(path.read_text(encoding="utf-8"))
     sections = Params.model_json_schema()["$defs"]
     parts = [_HEAD]
-    for name, kind in Params.model_fields.items():
-        schema = sections[kind.annotation.__name__]
+    for name in Params.model_fields:
+        schema = sections[name.capitalize()]
         rows = [_row(key, entry, values[name][key], comments[name, key]) for key, entry in schema["properties"].items()]
         about = " ".join(part for part in (schema["description"], _sentence(comments[name, ""])) if part)
         parts += [f"## {name}", about, copy_table(pd.DataFrame(rows))]
