@@ -8,8 +8,8 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from grmp.decode import read_image
 from grmp.errors import UserError
-from grmp.photos import read_image
 
 COLUMNS = ("image", "score", "photograph", "distortions", "levels", "scene", "part")
 
