@@ -13,7 +13,7 @@ from grmp import backbone, features, ridge, sets
 from grmp.checkpoint import load_prompts
 from grmp.features import Features
 from grmp.files import write_whole
-from grmp.finetune import Labelled, Outcome, finetune, teacher_logits
+from grmp.finetune import Outcome, finetune, label
 from grmp.metrics import DECIMALS, all_metrics, srcc
 from grmp.model import PromptedCLIP, prompted
 from grmp.params import Compute, Finetune, Image, Prompts, Qgr, label_count
@@ -94,8 +94,8 @@ def tune(study: Study, variant: str, count: int, repeat: int, qgr: Qgr, title: s
     model = start_model(study, recipe, repeat).to(study.runtime.device)
     parts = study.meta if recipe.mpp else study.plain
     places = draw_labelled(len(study.train_scores), count, seed, repeat)
-    teacher = teacher_logits(model, study.plain["train"].embeddings[places])
-    labelled = Labelled(parts["train"].tokens[places], study.train_scores[places], teacher.cpu())
+    tokens, embeddings = parts["train"].tokens[places], study.plain["train"].embeddings[places]
+    labelled = label(model, tokens, embeddings, study.train_scores[places])
     qgr = qgr if recipe.qgr else qgr.model_copy(update={"when": "never"})
     draws = generator(seed, 22, repeat)
     return finetune(model, labelled, parts["test"], study.finetune, qgr, study.runtime, draws, title)

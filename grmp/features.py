@@ -49,9 +49,14 @@ def target_crops(
         if part == "test":
             views[part].append(even_crops(image, crop, tuned.test_views))
         else:
-            draw = generator(settings.compute.seed, 10, index)
-            views[part].append(torch.stack([random_crop(image, crop, draw) for _ in range(tuned.views)]))
+            views[part].append(training_crops(image, index, settings))
     return {part: torch.stack(crops) for part, crops in views.items()}
+
+
+def training_crops(image: UInt8[Tensor, "3 h w"], index: int, settings: params.Params) -> UInt8[Tensor, "view 3 s s"]:
+    """The random crops, fixed by seed and `index`, in which fine-tuning sees an image."""
+    draw = generator(settings.compute.seed, 10, index)
+    return torch.stack([random_crop(image, settings.image.crop, draw) for _ in range(settings.finetune.views)])
 
 
 @torch.no_grad()

@@ -1,5 +1,7 @@
 """Tensors on disk: safetensors only, written whole or not at all."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -20,16 +22,32 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, str] 
         save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, beside, metadata=about)
 
 
+def read_about(path: Path) -> dict[str, str]:
+    """What a safetensors file says of itself; its tensors are not read.
+
+    Raises:
+        UserError: the file is missing or truncated.
+    """
+    with _opened(path) as file:
+        return file.metadata() or {}
+
+
 def read_checkpoint(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """What a safetensors file says of itself, and its tensors.
 
     Raises:
         UserError: the file is missing or truncated.
     """
+    with _opened(path) as file:
+        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[safe_open]:
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint; `dvc repro` makes it")
     try:
         with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            yield file
     except SafetensorError as error:
         raise UserError(f"{path}: is not a whole safetensors file ({error})") from None
