@@ -10,12 +10,11 @@ import open_clip
 from open_clip import CLIP
 from open_clip.model import resize_pos_embed
 from open_clip.transformer import VisionTransformer
-from torch import Tensor
 
 from grmp.errors import UserError
 from grmp.onnx_tower import PACKAGE, VERSION, download_state
 from grmp.params import Align, Backbone
-from grmp.tensors import read_checkpoint, write_tensors
+from grmp.tensors import read_about, read_checkpoint, write_tensors
 
 VOCABULARY = 49408  # of CLIP's tokenizer
 
@@ -50,7 +49,7 @@ def _own_config(backbone: Backbone) -> dict | None:
     path = Path(backbone.weights or "")
     if backbone.source != "local" or path.suffix != ".safetensors" or not path.is_file():
         return None
-    config = read_checkpoint(path)[0].get("config")
+    config = read_about(path).get("config")
     return json.loads(config) if config else None
 
 
@@ -105,34 +104,39 @@ def save(path: Path, clip: CLIP, config: dict, backbone: Backbone) -> None:
     write_tensors(path, dict(clip.state_dict()), about)
 
 
-def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    about, state = read_checkpoint(path)
-    if not {"config", "backbone"} <= about.keys():
-        raise UserError(f"{path}: does not say which CLIP it holds; `dvc repro` makes it anew")
-    return about, state
-
-
 def load(path: Path, crop: int) -> CLIP:
     """The CLIP kept at `path`, for crops of `crop` pixels (positions interpolated), frozen and in evaluation mode.
 
     Raises:
         UserError: the file is missing, truncated, or of another architecture.
     """
-    about, state = _read(path)
-    clip = build(json.loads(about["config"]), crop)
+    config, _ = identify(path)
+    clip = build(config, crop)
+    _, state = read_checkpoint(path)
     resize_pos_embed(state, clip)
     with _named(str(path)):
         clip.load_state_dict(state)
     return clip.eval().requires_grad_(False)
 
 
+def identify(path: Path) -> tuple[dict, Backbone]:
+    """open_clip's configuration of the CLIP kept at `path`, and where it came from.
+
+    Raises:
+        UserError: the file is missing, truncated, or does not say.
+    """
+    about = read_about(path)
+    if not {"config", "backbone"} <= about.keys():
+        raise UserError(f"{path}: does not say which CLIP it holds; `dvc repro` makes it anew")
+    return json.loads(about["config"]), Backbone.model_validate_json(about["backbone"])
+
+
 def describe(path: Path) -> str:
     """One line about the CLIP kept at `path`, to stand beside every number it makes."""
-    about, _ = _read(path)
-    backbone = Backbone.model_validate_json(about["backbone"])
+    config, backbone = identify(path)
     if backbone.source != "embedded":
         return f"{backbone.name}, {backbone.source}" + (f" ({Path(backbone.weights).name})" if backbone.weights else "")
-    text = json.loads(about["config"])["text_cfg"]
+    text = config["text_cfg"]
     return (
         f"{backbone.name}, embedded: OpenAI's image tower (int8, {PACKAGE} {VERSION}); text tower of width "
         f"{text['width']} and {text['layers']} blocks, aligned here"

@@ -15,7 +15,7 @@ from grmp import backbone, features, ridge, sets
 from grmp.checkpoint import load_prompts
 from grmp.features import Features
 from grmp.files import write_whole
-from grmp.finetune import Labelled, Outcome, finetune, teacher_logits
+from grmp.finetune import Outcome, finetune, label
 from grmp.metrics import DECIMALS, all_metrics, srcc
 from grmp.model import PromptedCLIP, prompted
 from grmp.params import Compute, Finetune, Image, Prompts, Qgr, label_count
@@ -88,8 +88,7 @@ def tune(study: Study, variant: Variant, count: int, repeat: int, qgr: Qgr, titl
     model = start_model(study, variant, repeat).to(study.runtime.device)
     features = study.meta if variant.mpp else study.plain
     places = labelled_places(study, count, repeat)
-    teacher = teacher_logits(model, study.plain.embeddings[places])
-    labelled = Labelled(features.tokens[places], study.scores[places], teacher.cpu())
+    labelled = label(model, features.tokens[places], study.plain.embeddings[places], study.scores[places])
     test = features.at(study.folds[repeat - 1].test)
     draws = generator(study.seed, 22, repeat)
     rule = own_rule(variant, qgr)

@@ -1,7 +1,7 @@
 """Square crops: what the image tower sees of an image."""
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Num, UInt8
 from torch import Tensor
 
 
@@ -12,12 +12,12 @@ def random_crop(image: UInt8[Tensor, "3 h w"], size: int, generator: torch.Gener
     return crop.flip(-1) if torch.rand(1, generator=generator) < 0.5 else crop
 
 
-def even_crops(image: UInt8[Tensor, "3 h w"], size: int, count: int) -> UInt8[Tensor, "count 3 s s"]:
-    """`count` crops, evenly spread along the diagonal; one alone is the centre."""
+def even_crops(images: Num[Tensor, "*b 3 h w"], size: int, count: int) -> Num[Tensor, "count *b 3 s s"]:
+    """`count` crops, evenly spread along the diagonal, of an image or of several; one alone is the centre."""
     shares = [0.5] if count == 1 else [index / (count - 1) for index in range(count)]
-    height, width = image.shape[1:]
+    height, width = images.shape[-2:]
     places = [(round(share * (height - size)), round(share * (width - size))) for share in shares]
-    return torch.stack([image[:, top : top + size, left : left + size] for top, left in places])
+    return torch.stack([images[..., top : top + size, left : left + size] for top, left in places])
 
 
 def to_float(crops: UInt8[Tensor, "*b 3 s s"]) -> Float[Tensor, "*b 3 s s"]:

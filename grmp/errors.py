@@ -1,7 +1,8 @@
 """The one exception that a user can cause, and how commands tell of it."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import typer
 
@@ -10,11 +11,18 @@ class UserError(Exception):
     """Something the user can mend; its message is one line that names the file, the key and the remedy."""
 
 
-def run_command(function: Callable[..., None]) -> None:
-    """Run `function` as a command line; what the user can mend ends in one line and exit status 1, no traceback."""
+@contextmanager
+def in_one_line() -> Iterator[None]:
+    """End the process with one line and exit status 1, without a traceback, where the user can mend what is wrong."""
     try:
-        typer.run(function)
+        yield
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(f"error: {error.filename or 'file'}: {error.strerror or error}")
+
+
+def run_command(function: Callable[..., None]) -> None:
+    """Run `function` as a command line; what the user can mend ends in one line and exit status 1, no traceback."""
+    with in_one_line():
+        typer.run(function)

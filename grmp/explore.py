@@ -12,11 +12,11 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from grmp.crops import even_crops
+from grmp.decode import read_image
 from grmp.distortions import LEVELS, SMALLEST_SIDE, Image, distort
 from grmp.errors import UserError
 from grmp.labels import LabelMap, similarity
 from grmp.model import PromptedCLIP
-from grmp.photos import read_image
 from grmp.resize import resize_image
 from grmp.runtime import Runtime
 from grmp.view import View, crop_size, view

@@ -10,11 +10,12 @@ from torch.nn import functional as F
 from grmp import backbone, features, params, sets
 from grmp.cells import Folders
 from grmp.checkpoint import load_prompts
+from grmp.decode import read_image
 from grmp.errors import UserError
 from grmp.explore import PRETRAINED, Explorer, Labelled, Models
 from grmp.labels import LabelMap
 from grmp.model import PromptedCLIP, prompted
-from grmp.photos import Photograph, read_image, read_manifest, split
+from grmp.photos import Photograph, read_manifest, split
 from grmp.runtime import Runtime, generator, start
 
 FRESH = "fresh prompts"

@@ -36,6 +36,16 @@ class Outcome:
     steps: pd.DataFrame
 
 
+def label(
+    model: PromptedCLIP,
+    tokens: Float[Tensor, "k view t d"],
+    embeddings: Float[Tensor, "k view e"],
+    scores: Float[Tensor, " k"],
+) -> Labelled:
+    """Labelled images for the still untrained `model`: `tokens` are its own, `embeddings` the untouched CLIP's."""
+    return Labelled(tokens, scores, teacher_logits(model, embeddings).cpu())
+
+
 def teacher_logits(model: PromptedCLIP, embeddings: Float[Tensor, "k view e"]) -> Float[Tensor, "k view 9"]:
     """Scene logits of the untouched CLIP, from its own image `embeddings` and `model`'s still untrained text tower."""
     with torch.no_grad():
@@ -74,6 +84,7 @@ def finetune(
 ) -> Outcome:
     """Train the text context and the last blocks of `model` in place for a fixed number of steps.
 
+    A `test` part of no images is possible: the predictions then are of none.
     Image prompts stay frozen, without dropout. Columns of `steps`: step, quality and semantic (losses), cosine
     (between the two gradients before projection; empty where the semantic one was not needed).
     """

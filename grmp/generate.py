@@ -14,12 +14,14 @@ import pandas as pd
 import torch
 from PIL import Image
 
+from grmp.decode import read_image
 from grmp.distortions import DISTORTIONS, LEVELS, distort
 from grmp.errors import UserError
 from grmp.labels import similarity
 from grmp.params import Distort
-from grmp.photos import Photograph, read_image
+from grmp.photos import Photograph
 from grmp.progress import Progress
+from grmp.resize import resize_image
 
 MILD_FIRST = np.array([5, 4, 3, 2, 1]) / 15
 """Chances of levels 1 to 5 in a mixture: two or three strong distortions at once would leave only bad images."""
@@ -93,9 +95,7 @@ def render(recipe: Recipe, image: np.ndarray) -> np.ndarray:
 def _make(recipe: Recipe, folder: Path, short_side: int) -> float:
     reference = read_image(recipe.photograph.path)
     image = render(recipe, reference)
-    shown = Image.fromarray(image)
-    scale = short_side / min(shown.size)
-    shown = shown.resize([max(1, round(side * scale)) for side in shown.size], Image.Resampling.LANCZOS)
+    shown = Image.fromarray(resize_image(image, short_side))
     shown.save(folder / recipe.name, quality=95, subsampling=0)
     return similarity(reference, image)
 

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from jaxtyping import UInt8
-from PIL import Image, ImageOps, UnidentifiedImageError
 
 from grmp.errors import UserError
 from grmp.params import Photos
@@ -59,19 +57,6 @@ def _check(table: Path, photographs: list[Photograph]) -> None:
         if not photo.path.is_file():
             raise UserError(f"{photo.path}: named in {table.name}, but not there")
         seen.add(photo.name)
-
-
-def read_image(path: Path) -> UInt8[np.ndarray, "height width 3"]:
-    """An image file as RGB, upright.
-
-    Raises:
-        UserError: not an image, or truncated.
-    """
-    try:
-        with Image.open(path) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path}: cannot be read as an image ({error})") from None
 
 
 def split(photographs: list[Photograph], shares: Photos, seed: int) -> dict[str, list[Photograph]]:

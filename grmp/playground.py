@@ -7,13 +7,14 @@ import ipywidgets as widgets
 from IPython.display import Markdown, display
 
 from grmp import plane
+from grmp.decode import read_image
 from grmp.distortions import DISTORTIONS, LEVELS
 from grmp.errors import UserError
 from grmp.explore import Choice, Explorer
 from grmp.explore_figures import compare_figure, look_figure
 from grmp.explore_study import read_explorer
 from grmp.following import Shown, follow
-from grmp.photos import SCENES, read_image
+from grmp.photos import SCENES
 from grmp.pictures import as_jpeg
 from grmp.report import set_style
 from grmp.view import View

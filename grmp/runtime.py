@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -33,15 +34,25 @@ def start(compute: Compute) -> Runtime:
     Raises:
         UserError: `device: cuda` where there is none.
     """
-    if compute.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("params.yaml: compute.device is cuda, but torch finds no GPU here; write auto or cpu")
+    device = find_device(compute.device, "params.yaml: compute.device")
     torch.set_num_threads(compute.threads)
     torch.manual_seed(compute.seed)
-    cuda = compute.device != "cpu" and torch.cuda.is_available()
     precision = compute.precision
     if precision == "auto":
-        precision = "bf16" if cuda or _multiplies_bf16() else "fp32"
-    return Runtime(torch.device("cuda" if cuda else "cpu"), precision)
+        precision = "bf16" if device.type == "cuda" or _multiplies_bf16() else "fp32"
+    return Runtime(device, precision)
+
+
+def find_device(wanted: Literal["auto", "cpu", "cuda"], key: str = "device") -> torch.device:
+    """The device that is meant; `auto` is the GPU where there is one. `key` says where the user wrote it.
+
+    Raises:
+        UserError: `cuda` where there is none.
+    """
+    cuda = torch.cuda.is_available()
+    if wanted == "cuda" and not cuda:
+        raise UserError(f"{key} is cuda, but torch finds no GPU here; write auto or cpu")
+    return torch.device("cuda" if cuda and wanted != "cpu" else "cpu")
 
 
 def _multiplies_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from grmp.decode import read_image
 from grmp.errors import UserError
-from grmp.photos import read_image
 from grmp.resize import resize_image
 
 COLUMNS = ("image", "score", "scene")

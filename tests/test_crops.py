@@ -55,5 +55,12 @@ def test_even_crops_go_from_corner_to_corner(image: torch.Tensor, count: int) ->
     assert torch.equal(crops[-1], image[:, -4:, -4:])
 
 
+def test_several_images_are_cropped_alike() -> None:
+    images = torch.rand(2, 3, 8, 10)
+    crops = even_crops(images, 4, 3)
+    assert crops.shape == (3, 2, 3, 4, 4)
+    assert all(torch.equal(crops[:, place], even_crops(images[place], 4, 3)) for place in range(2))
+
+
 def test_bytes_become_shares_of_one() -> None:
     assert to_float(torch.tensor([0, 51, 255], dtype=torch.uint8)).tolist() == pytest.approx([0, 0.2, 1])

@@ -12,6 +12,7 @@ from grmp.finetune import (
     draw,
     evaluation_steps,
     finetune,
+    label,
     make_optimiser,
     predict,
     teacher_logits,
@@ -33,7 +34,7 @@ def features(model: PromptedCLIP, runtime: Runtime) -> Features:
 @pytest.fixture
 def labelled(model: PromptedCLIP, features: Features) -> Labelled:
     scores = torch.linspace(0.1, 0.9, IMAGES)
-    return Labelled(features.tokens, scores, teacher_logits(model, features.embeddings))
+    return label(model, features.tokens, features.embeddings, scores)
 
 
 @pytest.fixture
@@ -142,6 +143,14 @@ def test_the_test_images_do_not_change_the_weights(model: PromptedCLIP, features
     turned = run(other, test=Features(features.tokens[order], features.embeddings[order]))
     assert same(model, other)
     torch.testing.assert_close(turned.predictions, outcome.predictions[:, order], rtol=1e-5, atol=1e-6)
+
+
+def test_without_test_images_the_weights_are_the_same(model: PromptedCLIP, features: Features, run) -> None:
+    other = copy.deepcopy(model)
+    run(model)
+    outcome = run(other, test=Features(features.tokens[:0], features.embeddings[:0]))
+    assert same(model, other)
+    assert outcome.predictions.shape == (2, 0)
 
 
 @pytest.mark.parametrize(("seed", "equal"), [(1, True), (2, False)])

@@ -18,7 +18,7 @@ def test_the_committed_page_is_what_the_code_gives(path: Path, monkeypatch: pyte
 
 
 def test_the_command_writes_every_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("params.yaml", "grmp"):
+    for name in ("params.yaml", "grmp", "studies"):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     main()

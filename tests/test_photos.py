@@ -2,14 +2,12 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from grmp.errors import UserError
 from grmp.params import Params, Photos
-from grmp.photos import PARTS, SCENES, Photograph, read_image, read_manifest, split
+from grmp.photos import PARTS, SCENES, Photograph, read_manifest, split
 
 EMBEDDED = Path(__file__).parents[1] / "assets" / "photos"
 SHARES = Photos(folder="data", pretrain=0.5, train=0.25)
@@ -82,39 +80,6 @@ def test_a_table_that_cannot_be_read_is_named(folder: Path, content: bytes | Non
 def test_an_empty_cell_in_the_table_is_a_named_mistake(folder: Path) -> None:
     change(folder, lambda table: table.assign(file=["", *table["file"][1:]]))
     assert "photos.csv" in complaint(folder)
-
-
-@pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
-@pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.95])
-def test_a_truncated_photograph_is_named(tmp_path: Path, ending: str, kept: float) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
-    path = tmp_path / f"photo.{ending}"
-    Image.fromarray(noise).save(path)
-    assert read_image(path).shape == (40, 60, 3)
-    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
-    with pytest.raises(UserError, match=rf"photo\.{ending}: cannot be read as an image"):
-        read_image(path)
-
-
-def test_a_turned_photograph_comes_upright(tmp_path: Path) -> None:
-    image = Image.fromarray(np.zeros((20, 30, 3), dtype=np.uint8))
-    image.paste((255, 255, 255), (0, 0, 30, 10))  # the upper half is white
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
-    image.save(tmp_path / "turned.png", exif=exif)
-    upright = read_image(tmp_path / "turned.png")
-    assert upright.shape == (30, 20, 3)
-    assert (upright[:, 10:] == 255).all()
-    assert (upright[:, :10] == 0).all()
-
-
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "CMYK"])
-def test_other_colour_modes_become_rgb(tmp_path: Path, mode: str) -> None:
-    path = tmp_path / ("image.tif" if mode == "CMYK" else "image.png")
-    Image.new("RGB", (8, 8), (204, 204, 204)).convert(mode).save(path)
-    image = read_image(path)
-    assert image.dtype == np.uint8
-    assert (image == 204).all()
 
 
 def made(count: int) -> list[Photograph]:

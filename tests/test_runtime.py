@@ -6,7 +6,7 @@ import torch
 from grmp import runtime
 from grmp.errors import UserError
 from grmp.params import Compute, Params
-from grmp.runtime import generator, start
+from grmp.runtime import find_device, generator, start
 
 
 @pytest.fixture
@@ -47,6 +47,13 @@ def test_a_gpu_that_is_not_there_is_told_with_its_key(compute: Compute, monkeypa
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(UserError, match=r"params\.yaml: compute\.device is cuda"):
         start(compute.model_copy(update={"device": "cuda"}))
+
+
+def test_a_device_is_named_by_what_the_user_wrote(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert {find_device(wanted).type for wanted in ("auto", "cpu")} == {"cpu"}
+    with pytest.raises(UserError, match=r"^device is cuda, but"):
+        find_device("cuda")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 
 from grmp import tensors
 from grmp.errors import UserError
-from grmp.tensors import read_checkpoint, write_tensors
+from grmp.tensors import read_about, read_checkpoint, write_tensors
 
 
 @pytest.fixture
@@ -27,6 +27,29 @@ def test_without_a_word_about_it_the_description_is_empty(path: Path) -> None:
     about, read = read_checkpoint(path)
     assert about == {}
     assert not read["a"].requires_grad
+
+
+def test_what_is_said_about_tensors_is_read_without_them(path: Path) -> None:
+    write_tensors(path, {"a": torch.ones(1)}, {"made": "here"})
+    assert read_about(path) == {"made": "here"}
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(UserError, match=r"values\.safetensors: is not a whole"):
+        read_about(path)
+
+
+def test_equal_content_gives_equal_bytes(path: Path) -> None:
+    written = set()
+    for _ in range(8):
+        write_tensors(path, {"b": torch.ones(1), "a": torch.zeros(2)}, {f"key {n}": str(n) for n in range(6)})
+        written.add(path.read_bytes())
+    assert len(written) == 1
+
+
+@pytest.mark.parametrize("metadata", [{"format": "pt"}, {"about": "no json"}, {"about": "[1]"}])
+def test_what_others_say_of_their_tensors_is_passed_over(path: Path, metadata: dict[str, str]) -> None:
+    path.parent.mkdir()
+    tensors.save_file({"a": torch.ones(1)}, path, metadata=metadata)
+    assert read_about(path) == {}
 
 
 def test_nothing_stays_beside_the_file(path: Path) -> None:

@@ -8,8 +8,8 @@ import pandas as pd
 from grmp.datasets.about import About
 from grmp.datasets.catalogue import find
 from grmp.datasets.tables import TEXTS, read_table
+from grmp.decode import read_image
 from grmp.errors import UserError
-from grmp.photos import read_image
 from grmp.progress import track
 
 COLUMNS = ("image", "score", "raw", "spread", *TEXTS)

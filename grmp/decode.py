@@ -1,0 +1,67 @@
+"""Any image file as RGB bytes: upright, whole, on white where it is transparent; or one line that says why not."""
+
+import threading
+import warnings
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from grmp.errors import UserError
+
+_OPENING = threading.Lock()  # warnings.catch_warnings swaps a global; two threads could leave it swapped
+
+
+def read_image(path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    """An image file as `to_rgb` gives it; of an animation the first frame.
+
+    Raises:
+        UserError: missing, not an image, truncated, larger than Pillow's limit (`Image.MAX_IMAGE_PIXELS`, read from
+            the header before anything is decoded), or of a kind whose white is unknown.
+    """
+    try:
+        with _open(path) as image:
+            return to_rgb(image)
+    except Exception as error:  # Pillow's decoders raise what they like: OSError, SyntaxError, struct.error, ...
+        raise UserError(f"{path}: cannot be read as an image ({_reason(error)})") from None
+
+
+def to_rgb(image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
+    """The pixels as RGB, turned as EXIF says, transparency laid over white, 16 bits scaled to 8.
+
+    Raises:
+        ValueError: numbers without a known white (floats, 32-bit integers), or a colour space that Pillow cannot turn
+            into RGB. Pillow's own errors where the file behind the image is truncated.
+    """
+    image = _eight_bits(ImageOps.exif_transpose(image))
+    if image.has_transparency_data:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return np.asarray(image.convert("RGB"))
+
+
+def _open(path: Path) -> Image.Image:
+    # Pillow refuses twice its limit, and only warns of less.
+    with _OPENING, warnings.catch_warnings():
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        return Image.open(path)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits as its high bytes, which is how Pillow reads colour of 16 bits; anything else as it is."""
+    if image.mode == "F":
+        raise ValueError("floating-point numbers, whose white is unknown; save it with 8 or 16 bits")
+    if not image.mode.startswith("I"):
+        return image
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > 0xFFFF:
+        raise ValueError("32-bit integers, whose white is unknown; save it with 8 or 16 bits")
+    return Image.fromarray((values >> 8).astype(np.uint8))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
+        return f"it has more than {Image.MAX_IMAGE_PIXELS:,} pixels; scale it down first"
+    if isinstance(error, UnidentifiedImageError):
+        return "of no known format"
+    return " ".join(str(getattr(error, "strerror", None) or error or type(error).__name__).split())
