@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from grmp.report import FAINT, closed, new_axes, variants_in
 from grmp.variants import VARIANTS
@@ -29,6 +30,7 @@ def angle_plot(steps: pd.DataFrame) -> Figure:
         axes.fill_between(over.index, over["min"], over["max"], color=style.colour, alpha=0.15, linewidth=0)
     _orthogonal_line(axes)
     axes.set(xlabel="step", ylabel="angle of quality to semantic gradient (degrees)", ylim=_with_right_angle(angles))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0.01)
     repeats = angles["repeat"].nunique()
     axes.set_title(f"mean and range of {repeats} repeats" if repeats > 1 else "one repeat")
