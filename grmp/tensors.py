@@ -1,5 +1,6 @@
 """Tensors on disk: safetensors only, written whole or not at all."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +14,15 @@ from grmp.files import whole
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, str] | None = None) -> None:
-    """Write tensors, and what is said about them, as one whole safetensors file.
+    """Write tensors, and what is said about them, as one whole safetensors file. Equal content gives equal bytes.
 
     Raises:
         UserError: the file cannot be written.
     """
+    # One entry, as safetensors writes several in an order that changes from run to run.
+    entry = {"about": json.dumps(about, sort_keys=True)} if about else None
     with whole(path) as beside:
-        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, beside, metadata=about)
+        save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, beside, metadata=entry)
 
 
 def read_about(path: Path) -> dict[str, str]:
@@ -29,7 +32,7 @@ def read_about(path: Path) -> dict[str, str]:
         UserError: the file is missing or truncated.
     """
     with _opened(path) as file:
-        return file.metadata() or {}
+        return _about(file)
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -39,7 +42,15 @@ def read_checkpoint(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
         UserError: the file is missing or truncated.
     """
     with _opened(path) as file:
-        return file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return _about(file), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+
+
+def _about(file: safe_open) -> dict[str, str]:
+    try:
+        about = json.loads((file.metadata() or {})["about"])
+    except (KeyError, ValueError):  # not written here
+        return {}
+    return about if isinstance(about, dict) else {}
 
 
 @contextmanager

@@ -37,6 +37,21 @@ def test_what_is_said_about_tensors_is_read_without_them(path: Path) -> None:
         read_about(path)
 
 
+def test_equal_content_gives_equal_bytes(path: Path) -> None:
+    written = set()
+    for _ in range(8):
+        write_tensors(path, {"b": torch.ones(1), "a": torch.zeros(2)}, {f"key {n}": str(n) for n in range(6)})
+        written.add(path.read_bytes())
+    assert len(written) == 1
+
+
+@pytest.mark.parametrize("metadata", [{"format": "pt"}, {"about": "no json"}, {"about": "[1]"}])
+def test_what_others_say_of_their_tensors_is_passed_over(path: Path, metadata: dict[str, str]) -> None:
+    path.parent.mkdir()
+    tensors.save_file({"a": torch.ones(1)}, path, metadata=metadata)
+    assert read_about(path) == {}
+
+
 def test_nothing_stays_beside_the_file(path: Path) -> None:
     write_tensors(path, {"a": torch.ones(1)})
     write_tensors(path, {"a": torch.zeros(1)})
