@@ -19,7 +19,9 @@ def attention(
     """Self-attention of the first `queries` tokens (all by default) to every token."""
     batch, tokens, _ = x.shape
     qkv = F.linear(x, layer.in_proj_weight, layer.in_proj_bias)
-    q, k, v = qkv.view(batch, tokens, 3, layer.num_heads, layer.head_dim).permute(2, 0, 3, 1, 4)  # each [b, heads, n, d / heads]
+    q, k, v = qkv.view(batch, tokens, 3, layer.num_heads, layer.head_dim).permute(
+        2, 0, 3, 1, 4
+    )  # each [b, heads, n, d / heads]
     mixed = F.scaled_dot_product_attention(q[:, :, :queries], k, v, attn_mask=None if mask is None else mask.to(q))
     return layer.out_proj(mixed.transpose(1, 2).flatten(2))  # [b, q, d]
 

@@ -52,7 +52,7 @@ def test_a_gpu_that_is_not_there_is_told_with_its_key(compute: Compute, monkeypa
 def test_a_device_is_named_by_what_the_user_wrote(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert {find_device(wanted).type for wanted in ("auto", "cpu")} == {"cpu"}
-    with pytest.raises(UserError, match="^device is cuda, but"):
+    with pytest.raises(UserError, match=r"^device is cuda, but"):
         find_device("cuda")
 
 
