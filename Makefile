@@ -10,13 +10,13 @@ export PYTHONUNBUFFERED := 1
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help study test lint explore open lock clean env
+.PHONY: help study test lint explore open docs lock clean env
 
 help:            ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 study: env       ## regenerate every result: environment, then `dvc repro`
-	@$(BIN)/python -m grmp.params && $(BIN)/dvc repro && echo "done: open reports/04_ablation.html"
+	@$(BIN)/python -m grmp.params && $(BIN)/dvc repro && echo "done: make open shows reports/index.html"
 
 test: env        ## environment, then the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -25,10 +25,13 @@ lint: env        ## ruff, and no outputs in source notebooks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
 
 explore: env     ## JupyterLab on the playground notebook
-	@$(BIN)/jupyter lab notebooks/90_explore.ipynb
+	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/90_explore.ipynb
 
-open:            ## the ablation report in the browser
-	@$(PYTHON) -m webbrowser reports/04_ablation.html
+open:            ## every report in the browser, from one page
+	@$(PYTHON) -m webbrowser reports/index.html
+
+docs: env        ## the pages of docs/ that are generated
+	@$(BIN)/python -m grmp.pages
 
 lock:            ## requirements.txt anew from pyproject.toml (versions with hashes, no index address)
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --extra dev --universal \

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import Float, Int
 from open_clip import CLIP
+from torch import Tensor
 
 from grmp import backbone, features, ridge, sets
 from grmp.checkpoint import load_prompts
@@ -18,8 +20,8 @@ from grmp.metrics import DECIMALS, all_metrics, srcc
 from grmp.model import PromptedCLIP, prompted
 from grmp.params import Compute, Finetune, Image, Prompts, Qgr, label_count
 from grmp.runtime import Runtime, generator, start
-
-Parts = dict[str, Features]
+from grmp.sets import Fold
+from grmp.variants import VARIANTS, Variant
 
 
 @dataclass(frozen=True)
@@ -33,37 +35,24 @@ class Folders:
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """What a variant is made of."""
-
-    mpp: bool
-    qgr: bool
-
-
-VARIANTS = {
-    "full": Recipe(mpp=True, qgr=True),
-    "without_mpp": Recipe(mpp=False, qgr=True),
-    "without_qgr": Recipe(mpp=True, qgr=False),
-    "without_both": Recipe(mpp=False, qgr=False),
-}
-"""The fine-tuned variants; without MPP there are no image prompts, and the text context starts at random."""
-
-
-@dataclass(frozen=True)
 class Study:
-    """What all cells share: the target's features and scores, and how to start a model."""
+    """What all cells share: the target's features, scores and folds (one per repeat), and how to start a model."""
 
-    plain: Parts
-    meta: Parts
-    train_scores: torch.Tensor
-    test_scores: np.ndarray
+    plain: Features
+    meta: Features
+    scores: Float[Tensor, " n"]
+    folds: list[Fold]
     clip: CLIP
     pretrained: PromptedCLIP
     prompts: Prompts
     finetune: Finetune
-    repeats: int
     seed: int
     runtime: Runtime
+
+    @property
+    def repeats(self) -> int:
+        """How often a cell is run, on other labelled images each time."""
+        return len(self.folds)
 
 
 @dataclass(frozen=True)
@@ -80,32 +69,42 @@ def draw_labelled(pool: int, count: int, seed: int, repeat: int) -> torch.Tensor
     return torch.randperm(pool, generator=generator(seed, 20, repeat))[:count]
 
 
-def start_model(study: Study, recipe: Recipe, repeat: int) -> PromptedCLIP:
+def labelled_places(study: Study, count: int, repeat: int) -> Int[Tensor, " k"]:
+    """Places, among all images, of those whose labels this repeat may use."""
+    pool = study.folds[repeat - 1].train
+    return pool[draw_labelled(len(pool), count, study.seed, repeat)]
+
+
+def start_model(study: Study, variant: Variant, repeat: int) -> PromptedCLIP:
     """A fresh copy of the starting point, whose random context depends on the repeat alone."""
-    if recipe.mpp:
+    if variant.mpp:
         return copy.deepcopy(study.pretrained)
     torch.manual_seed(int(generator(study.seed, 21, repeat).initial_seed()))
     return prompted(copy.deepcopy(study.clip), study.prompts.model_copy(update={"image_tokens": 0}))
 
 
-def tune(study: Study, variant: str, count: int, repeat: int, qgr: Qgr, title: str) -> Outcome:
+def tune(study: Study, variant: Variant, count: int, repeat: int, qgr: Qgr, title: str) -> Outcome:
     """One repeat of a fine-tuned variant."""
-    recipe, seed = VARIANTS[variant], study.seed
-    model = start_model(study, recipe, repeat).to(study.runtime.device)
-    parts = study.meta if recipe.mpp else study.plain
-    places = draw_labelled(len(study.train_scores), count, seed, repeat)
-    tokens, embeddings = parts["train"].tokens[places], study.plain["train"].embeddings[places]
-    labelled = label(model, tokens, embeddings, study.train_scores[places])
-    qgr = qgr if recipe.qgr else qgr.model_copy(update={"when": "never"})
-    draws = generator(seed, 22, repeat)
-    return finetune(model, labelled, parts["test"], study.finetune, qgr, study.runtime, draws, title)
+    model = start_model(study, variant, repeat).to(study.runtime.device)
+    features = study.meta if variant.mpp else study.plain
+    places = labelled_places(study, count, repeat)
+    labelled = label(model, features.tokens[places], study.plain.embeddings[places], study.scores[places])
+    test = features.at(study.folds[repeat - 1].test)
+    draws = generator(study.seed, 22, repeat)
+    rule = own_rule(variant, qgr)
+    return finetune(model, labelled, test, study.finetune, rule, study.runtime, draws, title)
+
+
+def own_rule(variant: Variant, qgr: Qgr) -> Qgr:
+    """The section `qgr` as the variant has it; checked anew, as its own keys have not been."""
+    return Qgr.model_validate(qgr.model_dump() | variant.rule | ({} if variant.qgr else {"when": "never"}))
 
 
 def fit_ridge(study: Study, count: int, repeat: int) -> tuple[np.ndarray, np.ndarray]:
     """One repeat of the baseline: predictions for the test part, and those of every ridge strength."""
-    places = draw_labelled(len(study.train_scores), count, study.seed, repeat)
-    train, test = (study.plain[part].embeddings.mean(dim=1).numpy() for part in ("train", "test"))
-    labelled = (train[places], study.train_scores[places].numpy(), test)
+    places = labelled_places(study, count, repeat)
+    embeddings = study.plain.embeddings.mean(dim=1).numpy()
+    labelled = (embeddings[places], study.scores[places].numpy(), embeddings[study.folds[repeat - 1].test])
     return ridge.fit_predict(*labelled), ridge.predict_each(*labelled)
 
 
@@ -120,39 +119,42 @@ def read_study(
     runtime = start(compute)
     clip = backbone.load(folders.clip, image.crop)
     manifest = sets.read_manifest(folders.target)
-    scores = {part: sets.scores(manifest[manifest["part"] == part]) for part in ("train", "test")}
     return Study(
         plain=features.load(folders.features / "plain.safetensors"),
         meta=features.load(folders.features / "meta.safetensors"),
-        train_scores=scores["train"],
-        test_scores=scores["test"].numpy(),
+        scores=sets.scores(manifest),
+        folds=sets.folds(manifest, repeats),
         clip=clip,
         pretrained=load_prompts(folders.prompts, clip, prompts),
         prompts=prompts,
         finetune=finetune,
-        repeats=repeats,
         seed=compute.seed,
         runtime=runtime,
     )
 
 
 def run_cell(study: Study, variant: str, labels: int | float, qgr: Qgr) -> Cell:
-    """All repeats of one cell. Test scores are read here, after the predictions are made, and nowhere before."""
-    count = label_count(labels, len(study.train_scores))
+    """All repeats of one cell. Test scores are read here, after the predictions are made, and nowhere before.
+
+    Raises:
+        UserError: more labels than a repeat's pool holds.
+    """
     results, steps, predictions = [], [], []
-    for repeat in range(1, study.repeats + 1):
+    for repeat, fold in enumerate(study.folds, 1):
+        count = label_count(labels, len(fold.train))
         key = {"variant": variant, "labels": labels, "count": count, "strength": qgr.strength, "repeat": repeat}
-        if variant == "ridge":
+        if not VARIANTS[variant].tuned:
             last, candidates = fit_ridge(study, count, repeat)
         else:
             title = f"{variant} @ {labels}, repeat {repeat}/{study.repeats}"
-            outcome = tune(study, variant, count, repeat, qgr, title)
+            outcome = tune(study, VARIANTS[variant], count, repeat, qgr, title)
             candidates = outcome.predictions.numpy()
             last = candidates[-1]
             steps.append(outcome.steps.assign(**key))
-        best = max(srcc(candidate, study.test_scores) for candidate in candidates)
-        results.append(key | all_metrics(last, study.test_scores) | {"srcc_best": round(best, DECIMALS)})
-        predictions.append(pd.DataFrame({"predicted": last.round(DECIMALS)}).assign(place=range(len(last)), **key))
+        truth = study.scores[fold.test].numpy()
+        best = max(srcc(candidate, truth) for candidate in candidates)
+        results.append(key | all_metrics(last, truth) | {"srcc_best": round(best, DECIMALS)})
+        predictions.append(pd.DataFrame({"predicted": last.round(DECIMALS)}).assign(place=fold.test, **key))
     tables = ([pd.DataFrame(results)], steps, predictions)
     return Cell(*(pd.concat(rows, ignore_index=True) if rows else pd.DataFrame() for rows in tables))
 

@@ -5,7 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from grmp.report import FAINT, VARIANT_STYLE, closed, new_axes, variants_in
+from grmp.report import FAINT, closed, new_axes, variants_in
+from grmp.variants import VARIANTS
 
 LOSSES = {
     "support": ("inner: support, before the task's adaptation", "#D55E00", "--"),
@@ -22,7 +23,7 @@ def angle_plot(steps: pd.DataFrame) -> Figure:
     axes = new_axes()
     angles = steps.assign(angle=np.degrees(np.arccos(steps["cosine"].clip(-1, 1))))
     for variant in variants_in(angles["variant"]):
-        style = VARIANT_STYLE[variant]
+        style = VARIANTS[variant]
         over = angles[angles["variant"] == variant].groupby("step")["angle"].agg(["mean", "min", "max"])
         axes.plot(over.index, over["mean"], color=style.colour, linestyle=style.dash, label=style.title)
         axes.fill_between(over.index, over["min"], over["max"], color=style.colour, alpha=0.15, linewidth=0)

@@ -1,26 +1,25 @@
 """Frozen work done once: what the frozen image blocks make of every target image, kept for all cells of the grid.
 
 In fine-tuning, the image blocks below the first trained one see frozen weights and frozen prompts, so their output per
-crop never changes. It is computed for a finite, seeded set of crops.
+crop never changes. It is computed for a finite set of crops.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
 import typer
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from grmp import backbone, params, sets
 from grmp.checkpoint import load_prompts
-from grmp.crops import even_crops, random_crop, to_float
+from grmp.crops import even_crops, to_float
 from grmp.errors import run_command
 from grmp.model import PromptedCLIP, prompted
 from grmp.progress import MARK, Progress
-from grmp.runtime import Runtime, generator, start
+from grmp.runtime import Runtime, start
 from grmp.tensors import read_checkpoint, write_tensors
 
 BATCH = 32  # crops at a time; without effect on the result beyond rounding
@@ -28,35 +27,19 @@ BATCH = 32  # crops at a time; without effect on the result beyond rounding
 
 @dataclass(frozen=True)
 class Features:
-    """Of one part of the target: tokens in front of the first trained block, and image embeddings."""
+    """Of each crop of each image: tokens in front of the first trained block, and the image embedding."""
 
     tokens: Float[Tensor, "n view t d"]
     embeddings: Float[Tensor, "n view e"]
+
+    def at(self, places: Int[Tensor, " m"]) -> "Features":
+        """Those of the images at `places`."""
+        return Features(self.tokens[places], self.embeddings[places])
 
 
 def first_trained_block(model: PromptedCLIP, blocks: int) -> int:
     """Index of the first image block that fine-tuning trains."""
     return max(0, len(model.clip.visual.transformer.resblocks) - blocks)
-
-
-def target_crops(
-    images: Sequence[UInt8[Tensor, "3 h w"]], parts: Sequence[str], settings: params.Params
-) -> dict[str, UInt8[Tensor, "n view 3 s s"]]:
-    """Seeded random crops of the `train` images, evenly spread ones of the `test` images."""
-    crop, tuned = settings.image.crop, settings.finetune
-    views: dict[str, list[Tensor]] = {"train": [], "test": []}
-    for index, (image, part) in enumerate(zip(images, parts)):
-        if part == "test":
-            views[part].append(even_crops(image, crop, tuned.test_views))
-        else:
-            views[part].append(training_crops(image, index, settings))
-    return {part: torch.stack(crops) for part, crops in views.items()}
-
-
-def training_crops(image: UInt8[Tensor, "3 h w"], index: int, settings: params.Params) -> UInt8[Tensor, "view 3 s s"]:
-    """The random crops, fixed by seed and `index`, in which fine-tuning sees an image."""
-    draw = generator(settings.compute.seed, 10, index)
-    return torch.stack([random_crop(image, settings.image.crop, draw) for _ in range(settings.finetune.views)])
 
 
 @torch.no_grad()
@@ -83,20 +66,19 @@ def frozen_features(
     return Features(*(torch.cat(values).unflatten(0, crops.shape[:2]) for values in (tokens, embeddings)))
 
 
-def save(path: Path, features: dict[str, Features]) -> None:
-    """Keep the features of each part in one file."""
-    named = {f"{part}.{key}": value for part, kept in features.items() for key, value in vars(kept).items()}
-    write_tensors(path, named)
+def save(path: Path, features: Features) -> None:
+    """Keep the features of a set of images."""
+    write_tensors(path, vars(features))
 
 
-def load(path: Path) -> dict[str, Features]:
-    """Read what `save` kept, by part.
+def load(path: Path) -> Features:
+    """Read what `save` kept.
 
     Raises:
         UserError: the file is missing or truncated.
     """
     _, kept = read_checkpoint(path)
-    return {part: Features(kept[f"{part}.tokens"], kept[f"{part}.embeddings"]) for part in ("train", "test")}
+    return Features(kept["tokens"], kept["embeddings"])
 
 
 def main(
@@ -104,7 +86,8 @@ def main(
         Literal["plain", "meta"], typer.Argument(help="plain: no image prompts; meta: pre-trained ones")
     ],
     out: Annotated[Path, typer.Argument(help="safetensors file to write")],
-    target: Path = Path("artifacts/distorted/target"),
+    target: Annotated[Path, typer.Option(help="folder with manifest.csv")] = Path("artifacts/distorted/target"),
+    images: Annotated[Path | None, typer.Option(help="folder of the images that it names, if another")] = None,
     clip_path: Path = Path("artifacts/weights/clip.safetensors"),
     prompts_path: Path = Path("artifacts/prompts/prompts.safetensors"),
     params_path: Path = Path("params.yaml"),
@@ -118,9 +101,10 @@ def main(
     model = load_prompts(prompts_path, clip, settings.prompts) if prompts == "meta" else prompted(clip, none)
     model.eval().requires_grad_(False).to(runtime.device)
     manifest = sets.read_manifest(target)
-    crops = target_crops(sets.read_images(target, manifest), manifest["part"].tolist(), settings)
+    pictures = sets.read_images(images or target, manifest, settings.distort.short_side)
+    crops = torch.stack([even_crops(picture, settings.image.crop, settings.finetune.views) for picture in pictures])
     block = first_trained_block(model, settings.finetune.blocks)
-    save(out, {part: frozen_features(model, some, block, runtime, f"{prompts} {part}") for part, some in crops.items()})
+    save(out, frozen_features(model, crops, block, runtime, f"{prompts} features"))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from grmp.report import FAINT, VARIANT_STYLE, closed, label_name, new_axes, t_interval, title, variants_in
+from grmp.report import FAINT, closed, label_name, new_axes, t_interval, title, variants_in
+from grmp.variants import VARIANTS
 
 DODGE = 0.02  # of the axis, in factors of ten: enough that error bars at the same count do not hide each other
 
@@ -26,7 +27,7 @@ def learning_curves(results: pd.DataFrame, metric: str = "srcc") -> Figure:
     for variant, shift in zip(variants, _shifts(len(variants)), strict=True):
         over = _intervals(results[results["variant"] == variant], "count", metric)
         x = over.index * 10**shift
-        axes.errorbar(x, over["mean"], over["half"], **VARIANT_STYLE[variant].line, elinewidth=1.2, capsize=0)
+        axes.errorbar(x, over["mean"], over["half"], **VARIANTS[variant].line, elinewidth=1.2, capsize=0)
         ends[variant] = (x[-1], over["mean"].iloc[-1])
     _label_ticks(axes, results)
     _label_ends(axes, ends)
@@ -66,7 +67,7 @@ def _label_ends(axes: Axes, ends: dict[str, tuple[float, float]]) -> None:
     order = sorted(ends, key=lambda variant: ends[variant][1])
     heights = _spread([ends[variant][1] for variant in order], 0.058 * (top - bottom))
     for variant, height in zip(order, heights, strict=True):
-        style = VARIANT_STYLE[variant]
+        style = VARIANTS[variant]
         place = {"xy": ends[variant], "xytext": (1.03, height), "xycoords": "data"}
         line = {"arrowstyle": "-", "color": style.colour, "linewidth": 0.7, "shrinkA": 1, "shrinkB": 4}
         axes.annotate(
@@ -115,7 +116,7 @@ def optimism_plot(results: pd.DataFrame, honest: str = "srcc", picked: str = "sr
 def _dumbbell(axes: Axes, row: int, part: pd.DataFrame, columns: tuple[str, str]) -> None:
     if part.empty:
         return
-    colour = VARIANT_STYLE[part["variant"].iloc[0]].colour
+    colour = VARIANTS[part["variant"].iloc[0]].colour
     honest, picked = part[list(columns)].mean()
     axes.plot([honest, picked], [row, row], color=colour, linewidth=1.5, zorder=2)
     axes.plot(honest, row, "o", color=colour, zorder=3)
@@ -132,7 +133,7 @@ def lambda_plot(results: pd.DataFrame, metric: str = "srcc") -> Figure:
         metric: name of the column.
     """
     axes = new_axes(6.4, 4.0)
-    style = VARIANT_STYLE["full"]
+    style = VARIANTS["full"]
     axes.axvline(1, color=FAINT, linewidth=1, zorder=1)
     note = {"xy": (1, 1), "xycoords": ("data", "axes fraction"), "xytext": (4, -2), "textcoords": "offset points"}
     axes.annotate("orthogonal projection", **note, va="top", color=FAINT, fontsize=9)

@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from grmp.errors import UserError, run_command
+from grmp.variants import VARIANTS
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 Fraction = Annotated[float, Field(gt=0, lt=1, strict=True)]
@@ -22,8 +23,8 @@ def _labels(value: object) -> int | float:
     return value
 
 
-Labels = Annotated[int | float, BeforeValidator(_labels)]
-Variant = Literal["full", "without_mpp", "without_qgr", "without_both", "ridge"]
+LABELS = "count of images from 2 up, or share of the pool between 0 and 1"
+Labels = Annotated[int | float, BeforeValidator(_labels), Field(description=LABELS)]
 
 
 class Section(BaseModel):
@@ -133,6 +134,7 @@ class Pretrain(Section):
     inner_rate: Rate
     outer_rate: Rate
     query_share: Fraction
+    mixtures: bool
 
 
 class Finetune(Section):
@@ -140,7 +142,6 @@ class Finetune(Section):
 
     blocks: Count
     views: Count
-    test_views: Count
     steps: Count
     batch: Count
     learning_rate: Rate
@@ -159,7 +160,7 @@ class Qgr(Section):
 class Grid(Section):
     """The ablation: variants x labels x repeats."""
 
-    variants: Annotated[tuple[Variant, ...], Field(min_length=1)]
+    variants: Annotated[tuple[Literal[*VARIANTS], ...], Field(min_length=1)]
     labels: Annotated[tuple[Labels, ...], Field(min_length=1)]
     repeats: Count
 
@@ -171,8 +172,18 @@ class Sweep(Section):
     labels: Labels
 
 
+class Target(Section):
+    """A human-rated set in the place of the generated target."""
+
+    name: str
+    folder: str
+    scale: tuple[float, float] | None
+    splits: str
+    development: Annotated[int, Field(ge=0, strict=True)]
+
+
 class Params(Section):
-    """params.yaml as a whole."""
+    """params.yaml as a whole; `target` stands only in studies of human-rated sets."""
 
     compute: Compute
     photos: Photos
@@ -186,6 +197,7 @@ class Params(Section):
     qgr: Qgr
     grid: Grid
     sweep: Sweep
+    target: Target | None = None
 
     @model_validator(mode="after")
     def _crops_fit(self) -> "Params":
@@ -203,11 +215,22 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
+    def _target_stays_unseen(self) -> "Params":
+        if self.pretrain.mixtures and self.target is None:
+            raise ValueError(
+                "pretrain.mixtures: the mixtures are the generated target, whose test part pre-training must not see; "
+                "write false, or name a human-rated set in the section target"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _enough_labels(self) -> "Params":
+        if self.target is not None:  # how many images its pool has is known once it was read
+            return self
         for key, labels in [*(("grid", value) for value in self.grid.labels), ("sweep", self.sweep.labels)]:
             try:
                 label_count(labels, self.distort.train_images)
-            except ValueError as error:
+            except UserError as error:
                 raise ValueError(f"{key}.labels: {error} (distort.train_images)") from None
         return self
 
@@ -216,11 +239,11 @@ def label_count(labels: int | float, pool: int) -> int:
     """Images that `labels` stands for: itself if a count, its share of the `pool` if a fraction.
 
     Raises:
-        ValueError: fewer than 2 images, or more than the pool holds.
+        UserError: fewer than 2 images, or more than the pool holds.
     """
     count = labels if isinstance(labels, int) else round(labels * pool)
     if not 2 <= count <= pool:
-        raise ValueError(f"labels {labels} means {count} images; between 2 and the pool's {pool} are possible")
+        raise UserError(f"labels {labels} means {count} images; between 2 and the pool's {pool} are possible")
     return count
 
 

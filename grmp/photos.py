@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from grmp.decode import read_image as read_image  # a photograph is read as any image is
 from grmp.errors import UserError
 from grmp.params import Photos
 

@@ -34,11 +34,15 @@ class TaskPool:
 
 
 def make_pools(manifest: pd.DataFrame, query_photographs: set[str]) -> dict[str, TaskPool]:
-    """One pool per distortion type of a manifest of single distortions; query images come from `query_photographs`."""
+    """One pool per distortion type; a mixture is in the pool of each of its types.
+
+    Query images come from `query_photographs`, support images from the others.
+    """
+    types = manifest["distortions"].str.split("+").explode()
     held_out = manifest["photograph"].isin(query_photographs)
     return {
         kind: TaskPool(rows.index[~held_out[rows.index]].tolist(), rows.index[held_out[rows.index]].tolist())
-        for kind, rows in manifest.groupby("distortions")
+        for kind, rows in types.groupby(types)
     }
 
 

@@ -1,7 +1,6 @@
-"""One style for the whole study: the variants' names and colours, how figures look, how numbers are tabled."""
+"""One style for the whole study: the variants' names, how figures look, how numbers are tabled."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,43 +10,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy import stats
 
+from grmp.variants import VARIANTS
+
 INK, FAINT = "#22262b", "#6b737c"
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a variant is called and drawn: told apart by colour, by marker and dash, and by lightness in grey print."""
-
-    title: str
-    colour: str
-    marker: str
-    dash: str
-
-    @property
-    def line(self) -> dict[str, str]:
-        """Keyword arguments for matplotlib's line functions."""
-        return {"color": self.colour, "marker": self.marker, "linestyle": self.dash}
-
-
-# The colours are Okabe and Ito's, safe for colour-blind readers; orange is darkened, as it carries text.
-VARIANT_STYLE = {
-    "full": Style("MPP + QGR (full)", "#0072B2", "o", "-"),
-    "without_mpp": Style("without MPP", "#D55E00", "s", "--"),
-    "without_qgr": Style("without QGR", "#009E73", "^", "-."),
-    "without_both": Style("without both", "#A8588A", "D", ":"),
-    "ridge": Style("frozen CLIP + ridge", "#5A5A5A", "X", (0, (6, 2))),
-}
 
 
 def title(variant: str) -> str:
     """The variant's name for readers, such as `without MPP`."""
-    return VARIANT_STYLE[variant].title
+    return VARIANTS[variant].title
 
 
 def variants_in(names: Iterable[str]) -> list[str]:
     """The variants among `names`, each once, in the order of the study."""
     found = set(names)
-    return [variant for variant in VARIANT_STYLE if variant in found]
+    return [variant for variant in VARIANTS if variant in found]
 
 
 def set_style() -> None:

@@ -1,17 +1,29 @@
 """A set of images on disk: a folder with manifest.csv and the images that it names."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from grmp.decode import read_image
 from grmp.errors import UserError
+from grmp.resize import resize_image
 
-COLUMNS = ("image", "score", "photograph", "distortions", "levels", "scene", "part")
+COLUMNS = ("image", "score", "scene")
+"""Every manifest has these. Generated sets have photograph, distortions and levels besides. Who trains and who tests
+stands in `part`, or, where each repeat has a split of its own, in `part_1`, `part_2` and so on."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Places of the images whose labels one repeat may draw from, and of those that test it."""
+
+    train: Int[Tensor, " n"]
+    test: Int[Tensor, " m"]
 
 
 def write_manifest(folder: Path, manifest: pd.DataFrame) -> None:
@@ -41,11 +53,39 @@ def read_manifest(folder: Path) -> pd.DataFrame:
     return manifest
 
 
-def read_images(folder: Path, manifest: pd.DataFrame) -> list[UInt8[Tensor, "3 h w"]]:
-    """All images of the manifest, decoded once and kept as bytes."""
-    return [torch.from_numpy(read_image(folder / name).copy()).permute(2, 0, 1) for name in manifest["image"]]
+def read_images(folder: Path, manifest: pd.DataFrame, short_side: int | None = None) -> list[UInt8[Tensor, "3 h w"]]:
+    """All images of the manifest, decoded once and kept as bytes; with `short_side` brought to that many pixels.
+
+    Raises:
+        UserError: an image is missing, truncated or none.
+    """
+    arrays = (read_image(folder / name) for name in manifest["image"])
+    if short_side is not None:
+        arrays = (resize_image(array, short_side) for array in arrays)
+    return [torch.from_numpy(array.copy()).permute(2, 0, 1) for array in arrays]
 
 
 def scores(manifest: pd.DataFrame) -> torch.Tensor:
     """Scores in [0, 1], higher is better, as float32 [n]."""
     return torch.from_numpy(manifest["score"].to_numpy(np.float32))
+
+
+def folds(manifest: pd.DataFrame, repeats: int) -> list[Fold]:
+    """Who trains and who tests in each repeat, from the column `part`, or from `part_1` to `part_{repeats}`.
+
+    Raises:
+        UserError: fewer splits than repeats, or a split without images to train on or to test.
+    """
+    columns = [name for name in manifest if name == "part" or name.startswith("part_")]
+    columns = columns * repeats if columns == ["part"] else columns
+    if len(columns) < repeats:
+        raise UserError(f"manifest.csv: has {len(columns)} splits; params.yaml: grid.repeats asks for {repeats}")
+    return [_fold(manifest, column) for column in columns[:repeats]]
+
+
+def _fold(manifest: pd.DataFrame, column: str) -> Fold:
+    places = {part: np.flatnonzero(manifest[column] == part) for part in ("train", "test")}
+    for part, found in places.items():
+        if not len(found):
+            raise UserError(f"manifest.csv: column `{column}` names no image `{part}`")
+    return Fold(**{part: torch.from_numpy(found) for part, found in places.items()})

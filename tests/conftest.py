@@ -1,11 +1,14 @@
 """What many tests start from: a CLIP of a few thousand weights, small settings, a folder of small photographs."""
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 import torch
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
 from open_clip import CLIP
 from PIL import Image
 
@@ -32,7 +35,7 @@ SMALL = {
     "prompts": {"context": 4, "image_tokens": 2, "depth": 3, "dropout": 0.1, "projection": True},
     "align": {"width": 32, "layers": 3, "heads": 2, "context_length": 32, "crops": 2, "steps": 20},
     "image": {"crop": 48},
-    "finetune": {"blocks": 2, "views": 2, "test_views": 1, "steps": 4, "batch": 4, "evaluations": 2},
+    "finetune": {"blocks": 2, "views": 2, "steps": 4, "batch": 4, "evaluations": 2},
     "qgr": {"when": "aligned", "strength": 1.0, "scope": "tensor"},
     "pretrain": {
         "algorithm": "fomaml",
@@ -90,6 +93,17 @@ def model(clip: CLIP, settings: Params) -> PromptedCLIP:
 @pytest.fixture
 def runtime() -> Runtime:
     return Runtime(torch.device("cpu"), "fp32")
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict]]:
+    """What code displays, as a notebook would get it: dicts with `data` by type, and `update` for a replaced output."""
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))  # nothing of the user's
+    shell = InteractiveShell.instance()
+    with shell.builtin_trap:
+        shell.display_pub = CapturingDisplayPublisher()
+        yield shell.display_pub.outputs
+    InteractiveShell.clear_instance()
 
 
 @pytest.fixture(scope="session")

@@ -8,42 +8,48 @@ import torch
 from open_clip import CLIP
 
 from grmp import backbone, cells, features
-from grmp.cells import VARIANTS, Folders, Study, draw_labelled, read_study, run_cell, start_model, write_cell
+from grmp.cells import (
+    Folders,
+    Study,
+    draw_labelled,
+    labelled_places,
+    own_rule,
+    read_study,
+    run_cell,
+    start_model,
+    write_cell,
+)
 from grmp.checkpoint import save_prompts
 from grmp.errors import UserError
-from grmp.features import Features, frozen_features
+from grmp.features import frozen_features
 from grmp.metrics import srcc
 from grmp.model import PromptedCLIP, prompted
 from grmp.params import Params
 from grmp.runtime import Runtime
-from grmp.sets import write_manifest
+from grmp.sets import Fold, write_manifest
+from grmp.variants import VARIANTS
 
 POOL, TEST = 12, 9
 KEY = ["variant", "labels", "count", "strength", "repeat"]
-EVERY_VARIANT = pytest.mark.parametrize("variant", ["full", "without_mpp", "without_qgr", "without_both", "ridge"])
+EVERY_VARIANT = pytest.mark.parametrize("variant", VARIANTS)
 
 
 @pytest.fixture
 def study(clip: CLIP, model: PromptedCLIP, settings: Params, runtime: Runtime) -> Study:
     generator = torch.Generator().manual_seed(4)
     plain = prompted(clip, settings.prompts.model_copy(update={"image_tokens": 0})).eval()
-    crops = {
-        part: torch.randint(0, 256, (count, views, 3, 48, 48), dtype=torch.uint8, generator=generator)
-        for part, count, views in (("train", POOL, 2), ("test", TEST, 1))
-    }
-    parts = {
-        name: {part: frozen_features(chosen, some, 1, runtime, name) for part, some in crops.items()}
-        for name, chosen in (("plain", plain), ("meta", model))
-    }
+    crops = torch.randint(0, 256, (POOL + TEST, 2, 3, 48, 48), dtype=torch.uint8, generator=generator)
+    order = torch.randperm(POOL + TEST, generator=generator)
+    fold = Fold(order[:POOL].sort().values, order[POOL:].sort().values)
     return Study(
-        **parts,
-        train_scores=torch.rand(POOL, generator=generator),
-        test_scores=torch.rand(TEST, generator=generator).numpy(),
+        plain=frozen_features(plain, crops, 1, runtime, "plain"),
+        meta=frozen_features(model, crops, 1, runtime, "meta"),
+        scores=torch.rand(POOL + TEST, generator=generator),
+        folds=[fold, fold],
         clip=clip,
         pretrained=model,
         prompts=settings.prompts,
         finetune=settings.finetune.model_copy(update={"learning_rate": 0.01}),
-        repeats=2,
         seed=1,
         runtime=runtime,
     )
@@ -84,7 +90,8 @@ def test_labelled_images_follow_seed_and_repeat() -> None:
 def test_corrupting_all_test_scores_changes_no_weight_and_no_prediction(
     study: Study, settings: Params, trained: list[PromptedCLIP], variant: str
 ) -> None:
-    corrupted = dataclasses.replace(study, test_scores=1 - study.test_scores[::-1] ** 3)
+    test = study.folds[0].test
+    corrupted = dataclasses.replace(study, scores=study.scores.index_put((test,), 1 - study.scores[test].flip(0) ** 3))
     one, other = (run_cell(chosen, variant, 6, settings.qgr) for chosen in (study, corrupted))
     assert one.predictions.equals(other.predictions)
     assert one.steps.equals(other.steps)
@@ -96,36 +103,38 @@ def test_corrupting_all_test_scores_changes_no_weight_and_no_prediction(
 
 @EVERY_VARIANT
 def test_the_unlabelled_scores_of_the_pool_have_no_say(study: Study, settings: Params, variant: str) -> None:
-    once = dataclasses.replace(study, repeats=1)
-    hidden = torch.ones(POOL, dtype=torch.bool)
-    hidden[draw_labelled(POOL, 6, study.seed, 1)] = False
-    corrupted = dataclasses.replace(once, train_scores=torch.where(hidden, 1 - study.train_scores, study.train_scores))
+    once = dataclasses.replace(study, folds=study.folds[:1])
+    shown = torch.cat([labelled_places(study, 6, 1), study.folds[0].test])
+    corrupted = dataclasses.replace(once, scores=(1 - study.scores).index_put((shown,), study.scores[shown]))
     one, other = (run_cell(chosen, variant, 6, settings.qgr).predictions for chosen in (once, corrupted))
     assert one.equals(other)
 
 
 @EVERY_VARIANT
 def test_the_labelled_scores_do_have_a_say(study: Study, settings: Params, variant: str) -> None:
-    other = dataclasses.replace(study, train_scores=1 - study.train_scores)
+    other = dataclasses.replace(study, scores=1 - study.scores)
     one, other = (run_cell(chosen, variant, 6, settings.qgr).predictions for chosen in (study, other))
     assert not one.equals(other)
 
 
 @EVERY_VARIANT
 def test_the_order_of_the_test_images_does_not_matter(study: Study, settings: Params, variant: str) -> None:
-    order = torch.arange(TEST - 1, -1, -1)
-
-    def turned(parts: dict[str, Features]) -> dict[str, Features]:
-        test = parts["test"]
-        return {**parts, "test": Features(test.tokens[order], test.embeddings[order])}
-
-    other = dataclasses.replace(
-        study, plain=turned(study.plain), meta=turned(study.meta), test_scores=study.test_scores[::-1].copy()
+    turned = [Fold(fold.train, fold.test.flip(0)) for fold in study.folds]
+    one, other = (
+        run_cell(chosen, variant, 6, settings.qgr) for chosen in (study, dataclasses.replace(study, folds=turned))
     )
-    one, other = (run_cell(chosen, variant, 6, settings.qgr) for chosen in (study, other))
-    back = other.predictions.assign(place=TEST - 1 - other.predictions["place"])
-    merged = one.predictions.merge(back, on=["repeat", "place"])
+    merged = one.predictions.merge(other.predictions, on=["repeat", "place"])
+    assert len(merged) == 2 * TEST
     np.testing.assert_allclose(merged["predicted_x"], merged["predicted_y"], atol=1.1e-4)  # the last kept decimal
+
+
+@EVERY_VARIANT
+def test_each_repeat_has_its_own_fold(study: Study, settings: Params, variant: str) -> None:
+    swapped = Fold(study.folds[0].test, study.folds[0].train)
+    cell = run_cell(dataclasses.replace(study, folds=[study.folds[0], swapped]), variant, 6, settings.qgr)
+    tested = cell.predictions.groupby("repeat")["place"].agg(list)
+    assert tested[1] == study.folds[0].test.tolist()
+    assert tested[2] == study.folds[0].train.tolist()
 
 
 def test_ridges_strength_is_chosen_without_the_test_part(
@@ -137,9 +146,9 @@ def test_ridges_strength_is_chosen_without_the_test_part(
     )
     run_cell(study, "ridge", 6, settings.qgr)
     for repeat, (train, scores) in enumerate(given, 1):
-        places = draw_labelled(POOL, 6, study.seed, repeat)
-        np.testing.assert_array_equal(train, study.plain["train"].embeddings[places].mean(dim=1))
-        np.testing.assert_array_equal(scores, study.train_scores[places])
+        places = labelled_places(study, 6, repeat)
+        np.testing.assert_array_equal(train, study.plain.embeddings[places].mean(dim=1))
+        np.testing.assert_array_equal(scores, study.scores[places])
 
 
 @EVERY_VARIANT
@@ -148,7 +157,7 @@ def test_a_cell_leaves_three_tables(study: Study, settings: Params, variant: str
     assert list(cell.results.columns) == [*KEY, "srcc", "plcc", "krcc", "rmse", "srcc_best"]
     assert cell.results[KEY].to_numpy().tolist() == [[variant, 0.5, 6, 1.0, 1], [variant, 0.5, 6, 1.0, 2]]
     assert list(cell.predictions.columns) == ["predicted", "place", *KEY]
-    assert cell.predictions["place"].tolist() == [*range(TEST), *range(TEST)]
+    assert cell.predictions["place"].tolist() == study.folds[0].test.tolist() * 2
     if variant == "ridge":
         assert cell.steps.empty
     else:
@@ -158,14 +167,15 @@ def test_a_cell_leaves_three_tables(study: Study, settings: Params, variant: str
 
 @EVERY_VARIANT
 def test_the_best_on_the_test_part_is_never_worse_than_the_last(study: Study, settings: Params, variant: str) -> None:
-    results = run_cell(dataclasses.replace(study, repeats=4), variant, 6, settings.qgr).results
+    results = run_cell(dataclasses.replace(study, folds=study.folds * 2), variant, 6, settings.qgr).results
     assert (results["srcc_best"] >= results["srcc"]).all()
 
 
 def test_optimism_is_there_where_the_last_step_is_not_the_best(
     study: Study, settings: Params, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    good, bad = study.test_scores, -study.test_scores
+    good = study.scores[study.folds[0].test].numpy()
+    bad = -good
     predictions = torch.from_numpy(np.stack([good, bad]))
     outcome = cells.Outcome([2, 4], predictions, pd.DataFrame({"step": [1]}))
     monkeypatch.setattr(cells, "tune", lambda *_: outcome)
@@ -177,7 +187,8 @@ def test_optimism_is_there_where_the_last_step_is_not_the_best(
 def test_the_metrics_are_those_of_the_written_predictions(study: Study, settings: Params) -> None:
     cell = run_cell(study, "full", 6, settings.qgr)
     second = cell.predictions.loc[cell.predictions["repeat"] == 2, "predicted"].to_numpy()
-    assert cell.results["srcc"][1] == pytest.approx(srcc(second, study.test_scores), abs=0.02)  # rounding may tie
+    truth = study.scores[study.folds[1].test].numpy()
+    assert cell.results["srcc"][1] == pytest.approx(srcc(second, truth), abs=0.02)  # rounding may tie
 
 
 def test_without_qgr_is_full_with_the_gradient_left_alone(study: Study, settings: Params) -> None:
@@ -191,22 +202,29 @@ def test_without_qgr_is_full_with_the_gradient_left_alone(study: Study, settings
     assert not without.equals(full)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", [name for name, variant in VARIANTS.items() if variant.tuned])
 @pytest.mark.parametrize("which", ["plain", "meta"])
 @pytest.mark.parametrize("field", ["tokens", "embeddings"])
 def test_a_variant_sees_its_own_tokens_and_the_untouched_clips_embeddings(
     study: Study, settings: Params, variant: str, which: str, field: str
 ) -> None:
-    parts = getattr(study, which)
-    train = dataclasses.replace(parts["train"], **{field: torch.randn_like(getattr(parts["train"], field))})
-    other = dataclasses.replace(study, repeats=1, **{which: {**parts, "train": train}})
-    one, other = (
-        run_cell(chosen, variant, 6, settings.qgr).predictions
-        for chosen in (dataclasses.replace(study, repeats=1), other)
-    )
+    once = dataclasses.replace(study, folds=study.folds[:1])
+    features, pool = getattr(study, which), study.folds[0].train
+    changed = getattr(features, field).index_put((pool,), torch.randn_like(getattr(features, field)[pool]))
+    other = dataclasses.replace(once, **{which: dataclasses.replace(features, **{field: changed})})
+    one, other = (run_cell(chosen, variant, 6, settings.qgr).predictions for chosen in (once, other))
     recipe = VARIANTS[variant]
     own = (which == "meta") == recipe.mpp if field == "tokens" else which == "plain" and recipe.qgr
     assert one.equals(other) == (not own)
+
+
+def test_a_variant_may_set_keys_of_qgr_for_itself(settings: Params) -> None:
+    prograd = dataclasses.replace(VARIANTS["full"], rule={"when": "conflict"})
+    assert own_rule(prograd, settings.qgr) == settings.qgr.model_copy(update={"when": "conflict"})
+    assert own_rule(VARIANTS["full"], settings.qgr) == settings.qgr
+    assert own_rule(VARIANTS["without_qgr"], settings.qgr).when == "never"
+    with pytest.raises(ValueError, match="sometimes"):
+        own_rule(dataclasses.replace(prograd, rule={"when": "sometimes"}), settings.qgr)
 
 
 def test_with_mpp_a_run_starts_from_the_pre_trained_prompts(study: Study) -> None:
@@ -237,7 +255,7 @@ def test_a_cell_leaves_the_study_as_it_was(study: Study, settings: Params, varia
 
 @pytest.mark.parametrize("labels", [POOL + 1, 1])
 def test_impossible_numbers_of_labels_are_an_error(study: Study, settings: Params, labels: int) -> None:
-    with pytest.raises(ValueError, match=f"pool's {POOL}"):
+    with pytest.raises(UserError, match=f"pool's {POOL}"):
         run_cell(study, "full", labels, settings.qgr)
 
 
@@ -261,9 +279,9 @@ def folders(study: Study, config: dict, settings: Params, tmp_path: Path) -> Fol
         features.save(made.features / f"{name}.safetensors", getattr(study, name))
     made.target.mkdir()
     rows = {"image": "x.jpg", "photograph": "a", "distortions": "1", "levels": "1", "scene": "animal"}
-    scores = {"train": study.train_scores.numpy(), "test": study.test_scores}
-    tables = [pd.DataFrame({"score": values, "part": part} | rows) for part, values in scores.items()]
-    write_manifest(made.target, pd.concat(tables))
+    manifest = pd.DataFrame({"score": study.scores.numpy(), "part": "train"} | rows)
+    manifest.loc[study.folds[0].test.tolist(), "part"] = "test"
+    write_manifest(made.target, manifest)
     return made
 
 
@@ -276,7 +294,7 @@ def read(folders: Folders, settings: Params, repeats: int = 2) -> Study:
 def test_a_study_from_disk_gives_the_same_predictions(
     study: Study, settings: Params, folders: Folders, variant: str
 ) -> None:
-    rounded = dataclasses.replace(study, train_scores=study.train_scores.double().round(decimals=6).float())
+    rounded = dataclasses.replace(study, scores=study.scores.double().round(decimals=6).float())
     found = run_cell(read(folders, settings), variant, 6, settings.qgr).predictions["predicted"]
     expected = run_cell(rounded, variant, 6, settings.qgr).predictions["predicted"]
     np.testing.assert_allclose(found, expected, atol=1.1e-4)

@@ -10,9 +10,9 @@ from ruamel.yaml import YAML
 
 from grmp import backbone, features
 from grmp.checkpoint import save_prompts
-from grmp.crops import even_crops, to_float
+from grmp.crops import to_float
 from grmp.errors import UserError
-from grmp.features import Features, first_trained_block, frozen_features, load, save, target_crops
+from grmp.features import Features, first_trained_block, frozen_features, load, save
 from grmp.model import PromptedCLIP
 from grmp.params import Params
 from grmp.runtime import Runtime
@@ -23,11 +23,6 @@ PARTS = ["train", "test", "train", "test", "test"]
 
 
 @pytest.fixture
-def images() -> list[torch.Tensor]:
-    return [torch.randint(0, 256, (3, 52, 50 + 5 * n), dtype=torch.uint8) for n in range(5)]
-
-
-@pytest.fixture
 def crops() -> torch.Tensor:
     return torch.randint(0, 256, (20, 2, 3, 48, 48), dtype=torch.uint8)  # more than one batch
 
@@ -35,40 +30,6 @@ def crops() -> torch.Tensor:
 @pytest.mark.parametrize(("blocks", "first"), [(1, 2), (2, 1), (3, 0), (9, 0)])
 def test_the_first_trained_block_is_counted_from_the_end(model: PromptedCLIP, blocks: int, first: int) -> None:
     assert first_trained_block(model, blocks) == first
-
-
-def test_training_images_get_views_and_test_images_their_fixed_ones(
-    images: list[torch.Tensor], settings: Params
-) -> None:
-    found = target_crops(images, PARTS, settings)
-    assert {part: tuple(crops.shape) for part, crops in found.items()} == {
-        "train": (2, 2, 3, 48, 48),
-        "test": (3, 1, 3, 48, 48),
-    }
-    assert torch.equal(found["test"], torch.stack([even_crops(images[place], 48, 1) for place in (1, 3, 4)]))
-    assert not torch.equal(found["train"][0, 0], found["train"][0, 1])
-
-
-def test_crops_follow_the_seed(images: list[torch.Tensor], settings: Params) -> None:
-    compute = settings.compute.model_copy(update={"seed": 2})
-    first, again, other = (
-        target_crops(images, PARTS, chosen)
-        for chosen in (settings, settings, settings.model_copy(update={"compute": compute}))
-    )
-    assert torch.equal(first["train"], again["train"])
-    assert not torch.equal(first["train"], other["train"])
-    assert torch.equal(first["test"], other["test"])
-
-
-def test_every_image_has_crops_of_its_own(images: list[torch.Tensor], settings: Params) -> None:
-    one, other = target_crops([*images[:1] * 2, images[1]], ["train", "train", "test"], settings)["train"]
-    assert not torch.equal(one, other)
-
-
-def test_an_images_crops_do_not_depend_on_the_others(images: list[torch.Tensor], settings: Params) -> None:
-    changed = [255 - images[0], *images[1:]]
-    before, after = (target_crops(chosen, PARTS, settings)["train"] for chosen in (images, changed))
-    assert torch.equal(before[1], after[1])
 
 
 @pytest.mark.parametrize("start_block", [0, 1, 2])
@@ -98,19 +59,23 @@ def test_in_bf16_tokens_take_half_the_room_and_stay_close(
     torch.testing.assert_close(rough.embeddings, fine.embeddings, rtol=0, atol=0.03)
 
 
+def test_features_of_some_images_are_theirs(model: PromptedCLIP, crops: torch.Tensor, runtime: Runtime) -> None:
+    some = frozen_features(model, crops, 1, runtime, "test").at(torch.tensor([7, 2]))
+    torch.testing.assert_close(some.embeddings[0, 1], model.encode_image(to_float(crops[7, 1:]))[0], **ROUNDING)
+    assert some.tokens.shape == (2, 2, 10, 64)
+
+
 def test_what_is_kept_comes_back(tmp_path: Path) -> None:
-    made = {part: Features(torch.randn(2, 1, 3, 4).bfloat16(), torch.randn(2, 1, 5)) for part in ("train", "test")}
+    made = Features(torch.randn(2, 1, 3, 4).bfloat16(), torch.randn(2, 1, 5))
     save(tmp_path / "features.safetensors", made)
     read = load(tmp_path / "features.safetensors")
-    assert read.keys() == made.keys()
-    for part, kept in made.items():
-        assert torch.equal(read[part].tokens, kept.tokens)
-        assert torch.equal(read[part].embeddings, kept.embeddings)
+    assert torch.equal(read.tokens, made.tokens)
+    assert torch.equal(read.embeddings, made.embeddings)
 
 
 def test_a_truncated_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "features.safetensors"
-    save(path, {part: Features(torch.ones(2, 1, 3, 4), torch.ones(2, 1, 5)) for part in ("train", "test")})
+    save(path, Features(torch.ones(2, 1, 3, 4), torch.ones(2, 1, 5)))
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(UserError, match=r"features\.safetensors: is not a whole"):
         load(path)
@@ -145,7 +110,14 @@ def test_the_stage_keeps_plain_and_prompted_features_of_the_target(
     for prompts in ("plain", "meta"):
         features.main(prompts, tmp_path / f"{prompts}.safetensors", **stages)
     plain, meta = (load(tmp_path / f"{prompts}.safetensors") for prompts in ("plain", "meta"))
-    assert plain["train"].tokens.shape == meta["train"].tokens.shape == (2, 2, 10, 64)
-    assert plain["test"].tokens.shape == (3, 1, 10, 64)
-    torch.testing.assert_close(model.finish(meta["test"].tokens[:, 0], 1), meta["test"].embeddings[:, 0], **ROUNDING)
-    assert not torch.allclose(plain["test"].embeddings, meta["test"].embeddings, atol=1e-3)
+    assert plain.tokens.shape == meta.tokens.shape == (5, 2, 10, 64)
+    torch.testing.assert_close(model.finish(meta.tokens[:, 0], 1), meta.embeddings[:, 0], **ROUNDING)
+    assert not torch.allclose(plain.embeddings, meta.embeddings, atol=1e-3)
+
+
+def test_images_may_lie_elsewhere_and_in_another_size(stages: dict[str, Path], tmp_path: Path) -> None:
+    features.main("plain", tmp_path / "before.safetensors", **stages)
+    (tmp_path / "target/images").rename(tmp_path / "images")
+    features.main("plain", tmp_path / "after.safetensors", images=tmp_path, **stages)
+    before, after = (load(tmp_path / f"{name}.safetensors") for name in ("before", "after"))
+    assert torch.equal(before.embeddings, after.embeddings)

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from grmp.curves import angle_plot, loss_curves
 from grmp.figures import _spread, lambda_plot, learning_curves, optimism_plot
 from grmp.pictures import contact_sheet, prediction_grid
-from grmp.report import VARIANT_STYLE, set_style, t_interval
+from grmp.report import set_style, t_interval
+from grmp.variants import VARIANTS
 
 plt.switch_backend("Agg")
 BUDGETS = [(10, 10), (50, 50), (0.2, 80)]
@@ -21,7 +22,7 @@ def _style() -> None:
 @pytest.fixture
 def results() -> pd.DataFrame:
     generator = np.random.default_rng(0)
-    keys = [(v, labels, count, r) for v in VARIANT_STYLE for labels, count in BUDGETS for r in range(4)]
+    keys = [(v, labels, count, r) for v in VARIANTS for labels, count in BUDGETS for r in range(4)]
     frame = pd.DataFrame(keys, columns=["variant", "labels", "count", "repeat"])
     frame["srcc"] = generator.uniform(0.5, 0.7, len(frame))
     frame["srcc_best"] = (frame["srcc"] + 0.02).where(frame["variant"] != "ridge")
@@ -36,7 +37,7 @@ def test_learning_curves_show_means_and_intervals_of_every_variant(results: pd.D
     figure = learning_curves(results)
     axes = figure.axes[0]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["10", "50", "0.2 = 80"]
-    assert sorted(texts(figure)) == sorted(style.title for style in VARIANT_STYLE.values())
+    assert sorted(texts(figure)) == sorted(style.title for style in VARIANTS.values())
     line, _, (bars,) = axes.containers[0].lines
     values = results.query("variant == 'full' and count == 10")["srcc"]
     mean, half = t_interval(values)
@@ -46,7 +47,7 @@ def test_learning_curves_show_means_and_intervals_of_every_variant(results: pd.D
 
 def test_learning_curves_are_dodged(results: pd.DataFrame) -> None:
     starts = [container.lines[0].get_xdata()[0] for container in learning_curves(results).axes[0].containers]
-    assert len(set(starts)) == len(VARIANT_STYLE)
+    assert len(set(starts)) == len(VARIANTS)
     assert np.allclose(np.log10(starts).mean(), 1)
 
 

@@ -13,12 +13,13 @@ import torch
 from PIL import Image
 
 from grmp import generate
+from grmp.decode import read_image
 from grmp.distortions import distort
 from grmp.errors import UserError
 from grmp.generate import Recipe, mixture_recipes, render, single_recipes, target_recipes, workers, write_images
 from grmp.labels import similarity
 from grmp.params import Params, Photos
-from grmp.photos import Photograph, read_image, read_manifest, split
+from grmp.photos import Photograph, read_manifest, split
 
 COLUMNS = ["image", "photograph", "distortions", "levels", "scene", "part", "similarity"]
 

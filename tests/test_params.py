@@ -130,7 +130,7 @@ def test_labels_are_a_count_or_a_share_of_the_pool(labels: float, pool: int, cou
 
 @pytest.mark.parametrize(("labels", "pool"), [(401, 400), (1, 400), (0.001, 400)])
 def test_too_few_or_too_many_labels_are_an_error(labels: float, pool: int) -> None:
-    with pytest.raises(ValueError, match=f"pool's {pool}"):
+    with pytest.raises(UserError, match=f"pool's {pool}"):
         label_count(labels, pool)
 
 

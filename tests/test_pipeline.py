@@ -85,6 +85,11 @@ def test_every_report_is_there_and_holds_its_provenance(studied: Path) -> None:
         assert (studied / f"reports/{name}.ipynb").is_file()
 
 
+def test_the_index_links_every_report(studied: Path) -> None:
+    text = (studied / "reports/index.html").read_text(encoding="utf-8")
+    assert all(f'href="{page.name}"' in text for page in (studied / "reports").glob("0*.html"))
+
+
 def test_metrics_are_those_of_the_runs(studied: Path) -> None:
     runs = pd.read_csv(studied / "artifacts/runs/full-4/results.csv")
     tree = json.loads((studied / "reports/metrics.json").read_text(encoding="utf-8"))
@@ -119,12 +124,12 @@ def test_the_same_cell_gives_the_same_numbers_again(studied: Path) -> None:
     assert results.read_text(encoding="utf-8") == before
 
 
-def test_a_new_ratio_runs_its_cells_and_the_ablation_alone(studied: Path) -> None:
+def test_a_new_ratio_runs_its_cells_and_what_reads_them_alone(studied: Path) -> None:
     edit(studied, {"grid": {"labels": [4, 0.5]}})
     done = run(studied, "dvc", "repro")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     ran = {line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")}
-    assert ran == {"finetune@full-0.5", "finetune@without_qgr-0.5", "ablation"}
+    assert ran == {"finetune@full-0.5", "finetune@without_qgr-0.5", "ablation", "index"}
     assert set(pd.read_csv(studied / "reports/ablation.csv")["count"]) == {4, 6}
 
 

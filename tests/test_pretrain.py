@@ -44,6 +44,13 @@ def test_support_and_query_share_no_photograph_and_leave_none_out() -> None:
         assert sorted(pool.support + pool.query) == MANIFEST.index[MANIFEST["distortions"] == kind].tolist()
 
 
+def test_a_mixture_is_in_the_pools_of_its_types() -> None:
+    mixture = pd.DataFrame({"photograph": ["a", "b"], "distortions": ["2+10", "1+2"]}, index=[100, 101])
+    pools = make_pools(pd.concat([MANIFEST[["photograph", "distortions"]], mixture]), {"b"})
+    assert [100 in pools[kind].support for kind in ("1", "2", "10")] == [False, True, True]
+    assert [101 in pools[kind].query for kind in ("1", "2", "10")] == [True, True, False]
+
+
 def test_a_batch_has_distinct_images_of_the_pool_with_their_own_scores() -> None:
     places, generator = [3, 5, 8, 13], torch.Generator().manual_seed(1)
     batch = draw_batch(IMAGES, SCORES, places, 3, 48, generator)

@@ -1,32 +1,13 @@
-import colorsys
-from itertools import combinations
-
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_rgb
 from scipy import stats
 
-from grmp.params import Variant
-from grmp.report import VARIANT_STYLE, copy_table, label_name, set_style, t_interval, title, variants_in
+from grmp.report import copy_table, label_name, set_style, t_interval, title, variants_in
 
 
-def test_every_variant_of_the_grid_has_a_style() -> None:
-    assert set(VARIANT_STYLE) == set(Variant.__args__)
+def test_a_variant_has_a_title() -> None:
     assert title("without_mpp") == "without MPP"
-
-
-def test_variants_differ_in_marker_dash_and_colour() -> None:
-    for one, other in combinations(VARIANT_STYLE.values(), 2):
-        assert one.marker != other.marker
-        assert one.dash != other.dash
-        assert np.abs(np.subtract(to_rgb(one.colour), to_rgb(other.colour))).max() > 0.2
-
-
-def test_colours_are_dark_enough_for_text_on_white() -> None:
-    for style in VARIANT_STYLE.values():
-        assert colorsys.rgb_to_hls(*to_rgb(style.colour))[1] < 0.55
 
 
 def test_variants_keep_the_order_of_the_study() -> None:

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from grmp.errors import UserError
-from grmp.sets import COLUMNS, read_images, read_manifest, scores, write_manifest
+from grmp.sets import COLUMNS, folds, read_images, read_manifest, scores, write_manifest
 
 
 @pytest.fixture
@@ -16,7 +16,8 @@ def manifest() -> pd.DataFrame:
         ("images/a.png", 0.25, "dog", "7", "3", "animal", "train"),
         ("images/b.png", 1.0, "001", "7+21", "3+1", "night", "test"),
     ]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    columns = ["image", "score", "photograph", "distortions", "levels", "scene", "part"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def complaint(folder: Path) -> str:
@@ -69,6 +70,36 @@ def test_images_are_read_in_the_manifests_order(tmp_path: Path, manifest: pd.Dat
     read = read_images(tmp_path, manifest[::-1])
     assert all(image.dtype == torch.uint8 for image in read)
     np.testing.assert_array_equal(torch.stack(read).permute(0, 2, 3, 1).numpy(), pixels[::-1])
+
+
+def test_images_come_in_the_size_asked_for(tmp_path: Path, manifest: pd.DataFrame) -> None:
+    (tmp_path / "images").mkdir()
+    for name, sides in zip(manifest["image"], ((80, 60), (40, 60))):
+        Image.new("RGB", sides, (10, 20, 30)).save(tmp_path / name)
+    read = read_images(tmp_path, manifest, short_side=40)
+    assert [tuple(image.shape) for image in read] == [(3, 40, 53), (3, 60, 40)]
+    assert read[0][:, 5, 5].tolist() == [10, 20, 30]
+
+
+def test_one_part_column_serves_every_repeat(manifest: pd.DataFrame) -> None:
+    found = folds(manifest, 3)
+    assert [(fold.train.tolist(), fold.test.tolist()) for fold in found] == [([0], [1])] * 3
+
+
+def test_numbered_part_columns_are_a_repeat_each_and_other_roles_take_no_part(manifest: pd.DataFrame) -> None:
+    three = pd.concat([manifest, manifest[:1]], ignore_index=True).drop(columns="part")
+    found = folds(three.assign(part_1=["train", "test", "val"], part_2=["test", "train", "train"]), 2)
+    assert [(fold.train.tolist(), fold.test.tolist()) for fold in found] == [([0], [1]), ([1, 2], [0])]
+
+
+def test_too_few_splits_are_told(manifest: pd.DataFrame) -> None:
+    with pytest.raises(UserError, match=r"has 1 splits; params\.yaml: grid\.repeats asks for 2"):
+        folds(manifest.rename(columns={"part": "part_1"}), 2)
+
+
+def test_a_split_without_test_images_is_told(manifest: pd.DataFrame) -> None:
+    with pytest.raises(UserError, match="column `part` names no image `test`"):
+        folds(manifest[:1], 1)
 
 
 def test_scores_are_float32(manifest: pd.DataFrame) -> None:

@@ -33,10 +33,11 @@ def by_name(name: str) -> Distortion:
 
 
 def by_number(number: int) -> Distortion:
-    """The distortion with KADID-10k's `number`, 1 to 25; any other is a ValueError."""
-    if not 1 <= number <= len(DISTORTIONS):
-        raise ValueError(f"distortion number must be 1 to {len(DISTORTIONS)}, not {number}")
-    return DISTORTIONS[number - 1]
+    """The distortion with this `number`, KADID-10k's from 1 to 25; any other is a ValueError."""
+    for distortion in DISTORTIONS:
+        if distortion.number == number:
+            return distortion
+    raise ValueError(f"distortion number must be 1 to {len(DISTORTIONS)}, not {number}")
 
 
 def find(distortion: Distortion | int | str) -> Distortion:
@@ -61,7 +62,7 @@ def distort(image: Image, distortion: Distortion | int | str, level: int, genera
 
     Args:
         image: uint8, H x W x 3, RGB, both sides at least 32 pixels; it is not changed.
-        distortion: one of `DISTORTIONS`, its number (1 to 25) or its name.
+        distortion: one of `DISTORTIONS`, its number or its name.
         level: 1 (weakest) to 5. For the mean shift and the contrast change the middle is the weakest.
         generator: where all randomness comes from; one in the same state gives the same bytes.
 

@@ -14,7 +14,7 @@ Apply = Callable[[Image, float, np.random.Generator], Image]
 
 @dataclass(frozen=True)
 class Distortion:
-    """One of KADID-10k's 25 distortion types with its five strengths.
+    """A distortion type with its five strengths; numbers 1 to 25 are KADID-10k's.
 
     Lin et al., "KADID-10k: A Large-scale Artificially Distorted IQA Database", QoMEX 2019. The strengths are those of
     `imdist_generator.m`, the MATLAB script released with the database. `apply` takes an RGB image (uint8, H x W x 3),

@@ -1,0 +1,86 @@
+"""A human-rated set as the target of a study: its manifest, with the role of every image in every repeat."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from grmp import datasets, params
+from grmp.errors import UserError, run_command
+from grmp.params import Target
+from grmp.sets import write_manifest
+from grmp.splits import random_split, read_split
+
+RANDOM = "random"
+TEST_SHARE = 0.2
+"""Of the images; the field's 80/20."""
+POOL = ("train", "val")
+"""Roles whose labels a repeat may draw: with the published 70/10/20 splits, the field's 80 %."""
+
+
+def rated_manifest(target: Target, repeats: int, seed: int) -> pd.DataFrame:
+    """The set's manifest with a column `part_N` per repeat: `train`, `test`, or empty.
+
+    Images that settings were chosen on, role `val` of the split number `target.development` (0: none), test nowhere.
+
+    Raises:
+        UserError: what `grmp.datasets.read` and `read_split` refuse, or fewer splits than repeats.
+    """
+    manifest = datasets.read(target.name, Path(target.folder), scale=target.scale).drop(columns="part")
+    splits = [_aligned(split, manifest) for split in _splits(target, manifest, repeats, seed)]
+    if "scene" in splits[0] and not manifest["scene"].any():
+        manifest["scene"] = splits[0]["scene"]
+    chosen_on = _chosen_on(target, splits)
+    for number, split in enumerate(splits[:repeats], 1):
+        part = split["role"].replace(dict.fromkeys(POOL, "train"))
+        manifest[f"part_{number}"] = part.mask((part == "test") & chosen_on, "")
+    return manifest
+
+
+def _splits(target: Target, manifest: pd.DataFrame, repeats: int, seed: int) -> list[pd.DataFrame]:
+    if target.splits == RANDOM:
+        return [
+            random_split(manifest, Path(target.folder), TEST_SHARE, seed + number, val_share=0.1)
+            for number in range(repeats)
+        ]
+    paths = sorted(Path(target.splits).glob("*.csv"))
+    if len(paths) < repeats:
+        raise UserError(
+            f"{target.splits}: has {len(paths)} splits (*.csv), but grid.repeats asks for {repeats}; or write "
+            f"target.splits: {RANDOM}"
+        )
+    return [read_split(path, manifest) for path in paths]
+
+
+def _aligned(split: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
+    return split.set_index("image").loc[manifest["image"]].reset_index()
+
+
+def _chosen_on(target: Target, splits: list[pd.DataFrame]) -> pd.Series:
+    if target.development > len(splits):
+        raise UserError(f"params.yaml: target.development: there is no split {target.development} of {len(splits)}")
+    if not target.development:
+        return pd.Series(False, index=splits[0].index)
+    return splits[target.development - 1]["role"] == "val"
+
+
+def main(
+    out: Annotated[Path, typer.Argument(help="folder that gets manifest.csv")] = Path("artifacts/target"),
+    params_path: Annotated[Path, typer.Option("--params", help="the params file")] = Path("params.yaml"),
+) -> None:
+    """Read the human-rated set of params.yaml's section `target`, and deal its images to the repeats."""
+    settings = params.load(params_path)
+    if settings.target is None:
+        raise UserError(f"{params_path}: has no section target; see studies/livec/params.yaml")
+    manifest = rated_manifest(settings.target, settings.grid.repeats, settings.compute.seed)
+    out.mkdir(parents=True, exist_ok=True)
+    write_manifest(out, manifest)
+    roles = manifest["part_1"].value_counts()
+    typer.echo(
+        f"{settings.target.name}: {len(manifest)} images; first repeat {roles['train']} train, {roles['test']} test"
+    )
+
+
+if __name__ == "__main__":
+    run_command(main)

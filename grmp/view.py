@@ -1,0 +1,59 @@
+"""What a model makes of one crop: quality, scenes, embedding, and where its image tower attends."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+from grmp.crops import to_float
+from grmp.model import PromptedCLIP
+from grmp.runtime import Runtime
+
+
+@dataclass(frozen=True)
+class View:
+    """A crop, its quality in (0, 1), the nine scenes' probabilities, embedding, and what `class_attention` gives."""
+
+    crop: UInt8[Tensor, "3 s s"]
+    quality: float
+    scenes: Float[np.ndarray, "9"]
+    embedding: Float[Tensor, " e"]
+    attention: Float[np.ndarray, "rows columns"]
+
+
+def crop_size(model: PromptedCLIP) -> int:
+    """Side in pixels of the square crops that the model's image tower takes."""
+    return model.clip.visual.image_size[0]
+
+
+def class_attention(model: PromptedCLIP, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b rows columns"]:
+    """Attention of the class token to every patch in the image tower's last block, as the mean over its heads.
+
+    `x` are the tokens in front of that block. Values are shares of one: what they lack goes to the class token itself
+    and to the block's prompt tokens.
+    """
+    blocks, prompt = model.clip.visual.transformer.resblocks, model.visual_prompt
+    if prompt is not None and len(blocks) <= prompt.depth:
+        x = prompt.insert(x, len(blocks) - 1)
+    layer = blocks[-1].attn
+    qkv = F.linear(blocks[-1].ln_1(x), layer.in_proj_weight, layer.in_proj_bias)
+    q, k, _ = qkv.unflatten(-1, (3, layer.num_heads, -1)).permute(2, 0, 3, 1, 4)  # each [b, heads, n, d / heads]
+    shares = (q[:, :, :1] @ k.mT * layer.head_dim**-0.5).softmax(dim=-1).mean(dim=1)[:, 0]  # [b, n]
+    rows, columns = model.clip.visual.grid_size
+    return shares[:, -rows * columns :].unflatten(1, (rows, columns))
+
+
+@torch.no_grad()
+def view(model: PromptedCLIP, crop: UInt8[Tensor, "3 s s"], runtime: Runtime) -> View:
+    """Everything about one crop from one pass through the image tower."""
+    last = len(model.clip.visual.transformer.resblocks) - 1
+    with runtime.autocast():
+        x = model.begin(to_float(crop[None]).to(runtime.device), stop=last)
+        embedding = model.finish(x, start=last)
+        quality, scenes = model.quality_logit(embedding).sigmoid(), model.scene_logits(embedding).softmax(dim=-1)
+        attention = class_attention(model, x)
+    scenes, attention = (values[0].float().cpu().numpy() for values in (scenes, attention))
+    return View(crop, float(quality), scenes, embedding[0].cpu(), attention)
