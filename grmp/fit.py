@@ -1,7 +1,6 @@
 """The full recipe on somebody's few labels: the study's CLIP and meta-trained prompts in, a scorer out."""
 
 import copy
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from grmp import backbone
 from grmp.card import Card, HeldOut, Labels, computed_on, parameters
 from grmp.cells import Folders
 from grmp.checkpoint import load_prompts
-from grmp.features import Features, first_trained_block, frozen_features, training_crops
+from grmp.crops import even_crops
+from grmp.features import Features, first_trained_block, frozen_features
 from grmp.finetune import finetune, label
 from grmp.inputs import read_input
 from grmp.metrics import DECIMALS, plcc, srcc
@@ -29,35 +29,23 @@ FEWEST_HELD_OUT = 5
 """Labels; a correlation over fewer says nothing."""
 
 
-@dataclass(frozen=True)
-class Seen:
-    """Labelled images as fine-tuning takes them: tokens behind the prompts, and embeddings of the untouched CLIP."""
-
-    tokens: Float[Tensor, "n view t d"]
-    embeddings: Float[Tensor, "n view e"]
-
-    def at(self, places: Tensor) -> "Seen":
-        """Those of some of the images."""
-        return Seen(self.tokens[places], self.embeddings[places])
-
-
-def look(model: PromptedCLIP, crops: UInt8[Tensor, "n view 3 s s"], settings: Params, runtime: Runtime) -> Seen:
-    """Run the frozen work over the crops of labelled images; `model` has the meta-trained prompts."""
+def look(model: PromptedCLIP, crops: UInt8[Tensor, "n view 3 s s"], settings: Params, runtime: Runtime) -> Features:
+    """What fine-tuning takes of labelled images: tokens behind `model`'s prompts, embeddings of the untouched CLIP."""
     untouched = prompted(model.clip, settings.prompts.model_copy(update={"image_tokens": 0}))
     untouched.eval().requires_grad_(False).to(runtime.device)
     block = first_trained_block(model, settings.finetune.blocks)
-    tokens = frozen_features(model, crops, block, runtime, "labelled images, with prompts").tokens
-    embeddings = frozen_features(untouched, crops, block, runtime, "labelled images, without", keep_tokens=False)
-    return Seen(tokens, embeddings.embeddings)
+    prompted_ones = frozen_features(model, crops, block, runtime, "labelled images, with prompts")
+    plain_ones = frozen_features(untouched, crops, block, runtime, "labelled images, without", keep_tokens=False)
+    return Features(prompted_ones.tokens, plain_ones.embeddings)
 
 
 def adapt(
-    model: PromptedCLIP, seen: Seen, scores: Float[Tensor, " n"], settings: Params, runtime: Runtime
+    model: PromptedCLIP, seen: Features, scores: Float[Tensor, " n"], settings: Params, runtime: Runtime
 ) -> PromptedCLIP:
     """A copy of `model`, fine-tuned on images and their scores in [0, 1]. Nothing else enters."""
     model = copy.deepcopy(model).to(runtime.device)
     labelled = label(model, seen.tokens, seen.embeddings, scores)
-    nobody = Features(seen.tokens[:0], seen.embeddings[:0])
+    nobody = seen.at(torch.arange(0))
     draws = generator(settings.compute.seed, 30)
     finetune(model, labelled, nobody, settings.finetune, settings.qgr, runtime, draws, f"fit {len(scores)} labels")
     return model
@@ -72,7 +60,7 @@ def split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def assess(
-    model: PromptedCLIP, seen: Seen, opinions: Opinions, share: float, settings: Params, runtime: Runtime
+    model: PromptedCLIP, seen: Features, opinions: Opinions, share: float, settings: Params, runtime: Runtime
 ) -> HeldOut | None:
     """Train on a part of the labels alone, and compare its scores of the other images with their labels.
 
@@ -110,8 +98,8 @@ def fit(opinions: Opinions, share: float, settings: Params, out: Path, folders: 
     model = load_prompts(folders.prompts, backbone.load(folders.clip, settings.image.crop), settings.prompts)
     model.eval().requires_grad_(False).to(runtime.device)
     images = (read_input(path, settings.distort.short_side) for path in opinions.paths)
-    crops = [training_crops(image, index, settings) for index, image in enumerate(images)]
-    seen = look(model, torch.stack(crops), settings, runtime)
+    crops = torch.stack([even_crops(image, settings.image.crop, settings.finetune.views) for image in images])
+    seen = look(model, crops, settings, runtime)
     held_out = assess(model, seen, opinions, share, settings, runtime)
     bounds = opinions.bounds or own_bounds(opinions.scores)
     trained = adapt(model, seen, _targets(opinions.scores, bounds), settings, runtime)

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-STUDY = Path("artifacts/checkpoints/grmp.safetensors")
+CHECKPOINTS = Path("artifacts/checkpoints")
+STUDY = CHECKPOINTS / "grmp.safetensors"
 """The study's own: the full recipe on all labels of the generated target."""
-FITTED = Path("artifacts/checkpoints/fitted.safetensors")
+FITTED = CHECKPOINTS / "fitted.safetensors"
 """What `grmp fit` writes."""

@@ -9,9 +9,9 @@ from grmp import params, paths
 from grmp.card import Labels
 from grmp.cells import Folders, read_study
 from grmp.errors import run_command
-from grmp.features import first_trained_block
+from grmp.features import Features, first_trained_block
 from grmp.finetune import predict
-from grmp.fit import Seen, adapt, agreement, write
+from grmp.fit import adapt, agreement, write
 from grmp.progress import MARK
 
 DATA = "generated target: mixtures of distortions, labels from a metric calibrated on KADID-10k's human scores"
@@ -30,12 +30,15 @@ def main(
     typer.echo(f"{MARK}release: reading weights and features")
     folders = Folders(clip, prompts, features, target)
     study = read_study(folders, settings.compute, settings.prompts, settings.image, settings.finetune, repeats=1)
-    seen = Seen(study.meta["train"].tokens, study.plain["train"].embeddings)
-    model = adapt(study.pretrained, seen, study.train_scores, settings, study.runtime)
+    pool, test = study.folds[0].train, study.folds[0].test
+    seen = Features(study.meta.tokens[pool], study.plain.embeddings[pool])
+    model = adapt(study.pretrained, seen, study.scores[pool], settings, study.runtime)
     block = first_trained_block(model, settings.finetune.blocks)
-    predicted = predict(model, study.meta["test"], block, study.runtime).numpy()
-    held_out = agreement(predicted, study.test_scores, "of the target's test part, whose photographs were not seen")
-    labels = Labels(data=DATA, images=len(study.train_scores), low=0, high=1, range_given=True)
+    predicted = predict(model, study.meta.at(test), block, study.runtime).numpy()
+    held_out = agreement(
+        predicted, study.scores[test].numpy(), "of the target's test part, whose photographs were not seen"
+    )
+    labels = Labels(data=DATA, images=len(pool), low=0, high=1, range_given=True)
     typer.echo(write(out, model, labels, held_out, settings, study.runtime, clip).text())
 
 

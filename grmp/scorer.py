@@ -41,7 +41,7 @@ class Scored(NamedTuple):
 
 def input_of(settings: Params) -> Input:
     """The input with which the study judges test images."""
-    return Input(short_side=settings.distort.short_side, crop=settings.image.crop, views=settings.finetune.test_views)
+    return Input(short_side=settings.distort.short_side, crop=settings.image.crop, views=settings.finetune.views)
 
 
 class Scorer(nn.Module):

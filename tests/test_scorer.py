@@ -157,7 +157,7 @@ def test_scoring_leaves_no_trace_in_the_random_numbers(scorer: Scorer, files: li
 
 
 def test_the_studys_input_is_that_of_its_test_images(settings: Params) -> None:
-    assert input_of(settings) == Input(short_side=settings.distort.short_side, crop=48, views=1)
+    assert input_of(settings) == Input(short_side=settings.distort.short_side, crop=48, views=2)
 
 
 def test_quality_is_a_plain_column_of_numbers(scorer: Scorer, files: list[Path]) -> None:
