@@ -10,13 +10,27 @@ export PYTHONUNBUFFERED := 1
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help study test lint explore open docs lock clean env
+.PHONY: help study livec livec-quick test lint explore open docs lock clean env
 
 help:            ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 study: env       ## regenerate every result: environment, then `dvc repro`
 	@$(BIN)/python -m grmp.params && $(BIN)/dvc repro && echo "done: make open shows reports/index.html"
+
+livec: env livec-data  ## the study on human scores: make livec DATA=FOLDER with LIVEC in it (see docs/datasets.md)
+	@cd studies/livec && python -m grmp.params && dvc repro && echo "done: open reports/livec/report.html"
+
+livec-quick: env livec-data  ## three splits of it again, against what is committed: make livec-quick DATA=FOLDER
+	@cd studies/livec && dvc repro features && python -m grmp.notebook ../../notebooks/03_finetune.ipynb \
+		artifacts/quick/full-50.ipynb --sections compute,image,prompts,finetune,qgr --set target=artifacts/target \
+		--set variant=full --set labels=50 --set repeats=3 --set run=artifacts/quick/full-50 \
+		&& python -m grmp.recheck artifacts/quick/full-50/results.csv ../../reports/livec/runs.csv
+
+.PHONY: livec-data
+livec-data:
+	@test -d "$(DATA)" || test -d studies/livec/data || { echo "where is the rated set? make livec DATA=FOLDER"; exit 1; }
+	@test -z "$(DATA)" || ln -sfn "$(abspath $(DATA))" studies/livec/data
 
 test: env        ## environment, then the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile

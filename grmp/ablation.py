@@ -1,13 +1,14 @@
 """The grid's runs, read together: the tables behind the ablation's figures."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
 from grmp.errors import UserError
 from grmp.metrics import DECIMALS
-from grmp.report import t_interval, title, variants_in
+from grmp.report import median_interval, t_interval, title, variants_in
 
 METRICS = ("srcc", "plcc", "krcc", "rmse")
 
@@ -42,6 +43,17 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def median_summary(results: pd.DataFrame) -> pd.DataFrame:
+    """A row per variant and number of labels: medians over the splits, and the interval of SRCC's."""
+    rows = []
+    for variant in variants_in(results["variant"]):
+        for count, some in results[results["variant"] == variant].groupby("count"):
+            middle, low, high = median_interval(some["srcc"])
+            row = {"variant": title(variant), "labels": count, "SRCC": f"{middle:.3f} ({low:.3f} to {high:.3f})"}
+            rows.append(row | {metric.upper(): float(some[metric].median()) for metric in METRICS[1:]})
+    return pd.DataFrame(rows)
+
+
 def wide_curve(results: pd.DataFrame) -> pd.DataFrame:
     """Mean SRCC by number of labels, one column per variant: what `dvc plots` draws."""
     curve = results.pivot_table(index="count", columns="variant", values="srcc").round(DECIMALS)
@@ -50,7 +62,16 @@ def wide_curve(results: pd.DataFrame) -> pd.DataFrame:
 
 def metrics_tree(results: pd.DataFrame) -> str:
     """Mean metrics as JSON, variant by number of labels: what `dvc metrics` shows."""
+    return _tree(results, pd.Series.mean)
+
+
+def median_tree(results: pd.DataFrame) -> str:
+    """The same with medians, as the field reports human-rated sets."""
+    return _tree(results, pd.Series.median)
+
+
+def _tree(results: pd.DataFrame, middle: Callable[[pd.Series], float]) -> str:
     tree: dict[str, dict[str, dict[str, float]]] = {}
     for (variant, count), some in results.groupby(["variant", "count"], sort=False):
-        tree.setdefault(variant, {})[str(count)] = {m: round(float(some[m].mean()), DECIMALS) for m in METRICS}
+        tree.setdefault(variant, {})[str(count)] = {m: round(float(middle(some[m])), DECIMALS) for m in METRICS}
     return json.dumps(tree, indent=1) + "\n"

@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from grmp.ablation import metrics_tree, read_runs, summary, wide_curve
+from grmp.ablation import median_summary, median_tree, metrics_tree, read_runs, summary, wide_curve
 from grmp.errors import UserError
 
 
@@ -51,3 +51,12 @@ def test_the_curve_has_a_column_per_variant_and_a_row_per_count(results: pd.Data
 def test_metrics_are_means_rounded_to_what_is_written(results: pd.DataFrame) -> None:
     tree = json.loads(metrics_tree(results))
     assert tree["full"]["20"] == {"srcc": 0.502, "plcc": 0.5, "krcc": 0.4, "rmse": 0.1}
+
+
+def test_medians_are_not_means(results: pd.DataFrame) -> None:
+    skewed = results.assign(srcc=results["srcc"] + (results["repeat"] == 3) * 0.3)
+    assert json.loads(median_tree(skewed))["full"]["20"]["srcc"] == 0.502
+    table = median_summary(skewed)
+    assert table["labels"].tolist() == [10, 20, 10, 20]
+    assert table.loc[1, "SRCC"] == "0.502 (0.501 to 0.803)"
+    assert table.loc[1, "PLCC"] == 0.5

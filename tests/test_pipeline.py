@@ -2,73 +2,20 @@
 
 import io
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
-from conftest import CONFIG, ROOT
-from ruamel.yaml import YAML
+from tiny_clone import edit, make_clone, run
 
-from grmp import backbone
 from grmp.metrics import srcc
-from grmp.params import Backbone
 from grmp.scorer_file import read_card
-
-TINY = {
-    "compute": {"device": "cpu", "precision": "fp32", "threads": 1},
-    "distort": {"short_side": 48, "levels_per_task": 5, "train_images": 12, "test_images": 8},
-    "backbone": {"source": "local", "name": "tiny", "weights": "tiny.safetensors"},
-    "align": {"crops": 2},
-    "prompts": {"image_tokens": 2, "depth": 3},
-    "image": {"crop": 48},
-    "pretrain": {"outer_steps": 2, "tasks": 2, "support": 2, "query": 2},
-    "finetune": {"steps": 4, "batch": 4, "evaluations": 2},
-    "grid": {"variants": ["full", "without_qgr"], "labels": [4], "repeats": 2},
-    "sweep": {"strengths": [], "labels": 4},
-}
-PHOTOGRAPHS = ["dachshund.jpg", "dogs_in_window.jpg", "flamingos_in_lake.jpg", "green_heron.jpg"]
-
-
-def edit(clone: Path, changes: dict[str, dict]) -> None:
-    yaml = YAML()
-    content = yaml.load(clone / "params.yaml")
-    for section, values in changes.items():
-        content[section].update(values)
-    yaml.dump(content, clone / "params.yaml")
-
-
-def run(clone: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONPATH": str(clone)}
-    return subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study") / "clone"
-    files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
-    for name in files.stdout.splitlines():
-        if name.startswith(("reports/", "assets/", "dvc.lock", "tests/")) or not (ROOT / name).is_file():
-            continue
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, folder / name)
-    photos = folder / "assets/photos"
-    (photos / "images").mkdir(parents=True)
-    table = pd.read_csv(ROOT / "assets/photos/photos.csv")
-    table[table["file"].isin(PHOTOGRAPHS)].to_csv(photos / "photos.csv", index=False)
-    for name in PHOTOGRAPHS:
-        shutil.copy(ROOT / "assets/photos/images" / name, photos / "images" / name)
-    torch.manual_seed(0)
-    tiny = Backbone(**TINY["backbone"])
-    backbone.save(folder / "tiny.safetensors", backbone.build(CONFIG), CONFIG, tiny)
-    edit(folder, TINY)
-    for command in (["git", "init", "-q"], ["git", "add", "-A"], ["git", "commit", "-qm", "clone"]):
-        run(folder, *command)
+    make_clone(folder)
     return folder
 
 

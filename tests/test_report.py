@@ -1,9 +1,10 @@
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from grmp.report import copy_table, label_name, set_style, t_interval, title, variants_in
+from grmp.report import copy_table, label_name, median_interval, set_style, t_interval, title, variants_in
 
 
 def test_a_variant_has_a_title() -> None:
@@ -36,3 +37,12 @@ def test_label_name(labels: float, text: str) -> None:
 def test_copy_table_is_markdown() -> None:
     frame = pd.DataFrame({"variant": ["a|b"], "srcc": [0.12345], "n": [5]})
     assert copy_table(frame) == "| variant | srcc | n |\n| :--- | ---: | ---: |\n| a\\|b | 0.123 | 5 |"
+
+
+@pytest.mark.parametrize(("n", "low"), [(1, 1), (5, 1), (8, 1), (9, 2), (10, 2), (20, 6)])
+def test_the_medians_interval_leaves_out_as_many_values_as_the_sign_test_allows(n: int, low: int) -> None:
+    values = np.random.default_rng(0).permutation(np.arange(1.0, n + 1))
+    assert median_interval(values) == (np.median(values), low, n + 1 - low)
+    covered = [1 - 2 * stats.binom.cdf(rank - 1, n, 0.5) for rank in (low, low + 1)]
+    assert covered[0] >= 0.95 or low == 1
+    assert covered[1] < 0.95

@@ -1,0 +1,42 @@
+"""What others report with few labels, to stand beside our numbers: each with its protocol, never as if it were ours."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+UNIQA = "UniQA (arXiv 2406.01069), data-efficient table"
+SECOND_HAND = "as that table reports it; how its models were selected is not known here"
+ON_THE_TEST_SET = "best epoch chosen on the test set, as its code does"
+
+
+@dataclass(frozen=True)
+class Reported:
+    """Median SRCC on LIVEC by number of labels, as a source prints it."""
+
+    method: str
+    srcc: dict[int, float]
+    source: str
+    protocol: str = SECOND_HAND
+
+
+LIVEC = (
+    Reported("HyperIQA", {50: 0.648, 100: 0.725, 200: 0.790}, UNIQA),
+    Reported("TReS", {50: 0.670, 100: 0.751, 200: 0.799}, UNIQA),
+    Reported("CLIP, fine-tuned", {50: 0.664, 100: 0.721, 200: 0.733}, UNIQA),
+    Reported("DEIQT", {50: 0.667, 100: 0.718, 200: 0.812}, UNIQA),
+    Reported("GRepQ", {50: 0.760, 100: 0.791, 200: 0.822}, UNIQA),
+    Reported("UniQA", {50: 0.828, 100: 0.849, 200: 0.853}, UNIQA),
+    Reported("GRMP-IQA, as published", {50: 0.836}, "arXiv 2409.05381v1, abstract", ON_THE_TEST_SET),
+)
+"""Published results on LIVEC with 50, 100 and 200 labels, full images and the methods' own backbones."""
+
+
+def published(counts: list[int]) -> pd.DataFrame:
+    """Rows of `LIVEC` at some of `counts`: method, count, srcc, source, protocol."""
+    rows = [
+        {"method": entry.method, "count": count, "srcc": value, "source": entry.source, "protocol": entry.protocol}
+        for entry in LIVEC
+        for count, value in entry.srcc.items()
+        if count in counts
+    ]
+    return pd.DataFrame(rows, columns=["method", "count", "srcc", "source", "protocol"])
