@@ -7,7 +7,7 @@ import torch
 from open_clip import CLIP
 from torch.nn import functional as F
 
-from grmp import backbone, features, params, sets
+from grmp import backbone, features, params, scorer_file, sets
 from grmp.cells import Folders
 from grmp.checkpoint import load_prompts
 from grmp.decode import read_image
@@ -15,11 +15,11 @@ from grmp.errors import UserError
 from grmp.explore import PRETRAINED, Explorer, Labelled, Models
 from grmp.labels import LabelMap
 from grmp.model import PromptedCLIP, prompted
+from grmp.paths import CHECKPOINTS
 from grmp.photos import Photograph, read_manifest, split
 from grmp.runtime import Runtime, generator, start
 
 FRESH = "fresh prompts"
-CHECKPOINTS = Path("artifacts/checkpoints")
 LABEL_MAP = Path("artifacts/distorted/label_map.json")
 
 
@@ -90,6 +90,4 @@ def _ready(model: PromptedCLIP, runtime: Runtime) -> PromptedCLIP:
 
 @lru_cache(maxsize=2)  # each may hold a whole CLIP; two are enough to compare
 def _checkpoint(path: Path, runtime: Runtime) -> PromptedCLIP:
-    from grmp.scorer import load
-
-    return _ready(load(path).model, runtime)
+    return _ready(scorer_file.load(path).model, runtime)

@@ -12,10 +12,14 @@ from IPython.core.interactiveshell import InteractiveShell
 from open_clip import CLIP
 from PIL import Image
 
+from grmp import backbone
 from grmp.backbone import build
+from grmp.card import Card, HeldOut, Labels, computed_on, parameters
 from grmp.model import PromptedCLIP, prompted
 from grmp.params import Params, load
 from grmp.runtime import Runtime
+from grmp.scorer import Input, Scorer
+from grmp.scorer_file import save
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = ROOT / "assets" / "photos"
@@ -116,3 +120,30 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             image.convert("RGB").resize([round(side * scale) for side in image.size]).save(folder / "images" / name)
     table.to_csv(folder / "photos.csv", index=False)
     return folder
+
+
+@pytest.fixture
+def card(settings: Params, runtime: Runtime) -> Card:
+    """A model card with invented numbers."""
+    return Card(
+        version="0.1.0",
+        backbone="tiny",
+        labels=Labels(data="scores.csv", images=9, low=1, high=5, range_given=True),
+        held_out=HeldOut(images=6, srcc=0.8125, plcc=0.75, how="by a model that was trained on the other 24"),
+        computed=computed_on(runtime),
+        parameters=parameters(settings),
+    )
+
+
+@pytest.fixture
+def scorer(model: PromptedCLIP) -> Scorer:
+    """The tiny CLIP as a metric: shorter side 64 pixels, three crops of 48."""
+    return Scorer(model, Input(short_side=64, crop=48, views=3))
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path, scorer: Scorer, clip: CLIP, config: dict, settings: Params, card: Card) -> Path:
+    """The scorer on disk."""
+    backbone.save(tmp_path / "clip.safetensors", clip, config, settings.backbone)
+    save(tmp_path / "scorer.safetensors", scorer, tmp_path / "clip.safetensors", settings.prompts, card)
+    return tmp_path / "scorer.safetensors"

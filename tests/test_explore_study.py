@@ -51,6 +51,14 @@ def test_every_checkpoint_can_be_chosen_and_none_is_read_before(study: Path) -> 
     assert list(read_explorer().models) == [PRETRAINED, FRESH, "full-10", "full-50"]
 
 
+def test_a_scoring_checkpoint_is_looked_into(study: Path, checkpoint: Path) -> None:
+    (study / "artifacts/checkpoints").mkdir()
+    checkpoint.rename(study / "artifacts/checkpoints/mine.safetensors")
+    explorer = read_explorer()
+    choice = Choice(next(iter(explorer.photographs)), 10, 3)
+    assert 0 < explorer.view("mine", choice).quality < 1
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -1,11 +1,15 @@
 """The whole study through real DVC and papermill, in a clone of this checkout, on a tiny CLIP and four photographs."""
 
+import io
 import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from tiny_clone import edit, make_clone, run
+
+from grmp.metrics import srcc
+from grmp.scorer_file import read_card
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +42,19 @@ def test_metrics_are_those_of_the_runs(studied: Path) -> None:
     tree = json.loads((studied / "reports/metrics.json").read_text(encoding="utf-8"))
     assert set(tree) == {"full", "without_qgr"}
     assert tree["full"]["4"]["srcc"] == pytest.approx(runs["srcc"].mean(), abs=1e-4)
+
+
+def test_the_released_checkpoint_scores_as_its_card_says(studied: Path) -> None:
+    manifest = pd.read_csv(studied / "artifacts/distorted/target/manifest.csv").set_index("image")
+    done = run(studied, *["python", "-m", "grmp.cli", "score", "artifacts/distorted/target", "--format", "csv"])
+    assert done.returncode == 0, done.stderr
+    scored = pd.read_csv(io.StringIO(done.stdout)).set_index("image")["quality"]
+    scored.index = [Path(image).relative_to("artifacts/distorted/target").as_posix() for image in scored.index]
+    assert set(scored.index) == set(manifest.index)
+    test = manifest.index[manifest["part"] == "test"]
+    told = read_card(studied / "artifacts/checkpoints/grmp.safetensors").held_out
+    assert told.images == len(test) == 8
+    assert told.srcc == pytest.approx(srcc(scored[test].to_numpy(), manifest["score"][test].to_numpy()), abs=1e-3)
 
 
 def test_a_second_run_finds_everything_up_to_date(studied: Path) -> None:

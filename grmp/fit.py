@@ -1,0 +1,135 @@
+"""The full recipe on somebody's few labels: the study's CLIP and meta-trained prompts in, a scorer out."""
+
+import copy
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from grmp import backbone
+from grmp.card import Card, HeldOut, Labels, computed_on, parameters
+from grmp.cells import Folders
+from grmp.checkpoint import load_prompts
+from grmp.crops import even_crops
+from grmp.features import Features, first_trained_block, frozen_features
+from grmp.finetune import finetune, label
+from grmp.inputs import read_input
+from grmp.metrics import DECIMALS, plcc, srcc
+from grmp.model import PromptedCLIP, prompted
+from grmp.opinions import Bounds, Opinions, own_bounds, scale
+from grmp.params import Params
+from grmp.runtime import Runtime, generator, start
+from grmp.scorer import Scorer, input_of
+from grmp.scorer_file import save
+
+FEWEST_HELD_OUT = 5
+"""Labels; a correlation over fewer says nothing."""
+
+
+def look(model: PromptedCLIP, crops: UInt8[Tensor, "n view 3 s s"], settings: Params, runtime: Runtime) -> Features:
+    """What fine-tuning takes of labelled images: tokens behind `model`'s prompts, embeddings of the untouched CLIP."""
+    untouched = prompted(model.clip, settings.prompts.model_copy(update={"image_tokens": 0}))
+    untouched.eval().requires_grad_(False).to(runtime.device)
+    block = first_trained_block(model, settings.finetune.blocks)
+    prompted_ones = frozen_features(model, crops, block, runtime, "labelled images, with prompts")
+    plain_ones = frozen_features(untouched, crops, block, runtime, "labelled images, without", keep_tokens=False)
+    return Features(prompted_ones.tokens, plain_ones.embeddings)
+
+
+def adapt(
+    model: PromptedCLIP, seen: Features, scores: Float[Tensor, " n"], settings: Params, runtime: Runtime
+) -> PromptedCLIP:
+    """A copy of `model`, fine-tuned on images and their scores in [0, 1]. Nothing else enters."""
+    model = copy.deepcopy(model).to(runtime.device)
+    labelled = label(model, seen.tokens, seen.embeddings, scores)
+    nobody = seen.at(torch.arange(0))
+    draws = generator(settings.compute.seed, 30)
+    finetune(model, labelled, nobody, settings.finetune, settings.qgr, runtime, draws, f"fit {len(scores)} labels")
+    return model
+
+
+def split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Places of the labels to train on and of those held out; none are held out where they would be too few."""
+    held = round(share * count)
+    order = torch.randperm(count, generator=generator(seed, 31))
+    held = held if held >= FEWEST_HELD_OUT else 0
+    return order[held:], order[:held]
+
+
+def assess(
+    model: PromptedCLIP, seen: Features, opinions: Opinions, share: float, settings: Params, runtime: Runtime
+) -> HeldOut | None:
+    """Train on a part of the labels alone, and compare its scores of the other images with their labels.
+
+    What 0 and 1 stand for is found on the training labels, where the user did not say it.
+    """
+    kept, held = split(len(opinions.paths), share, settings.compute.seed)
+    if not len(held):
+        return None
+    bounds = opinions.bounds or own_bounds(opinions.scores[kept])
+    trial = Scorer(
+        adapt(model, seen.at(kept), _targets(opinions.scores[kept], bounds), settings, runtime), input_of(settings)
+    )
+    predicted = trial.score([opinions.paths[place] for place in held])["quality"].to_numpy()
+    how = f"by a model that was trained on the other {len(kept)}"
+    return agreement(predicted, scale(opinions.scores[held], bounds), how)
+
+
+def agreement(predicted: Float[np.ndarray, " n"], true: Float[np.ndarray, " n"], how: str) -> HeldOut:
+    """SRCC and PLCC on labels that were not trained on."""
+    values = {metric.__name__: round(metric(predicted, true), DECIMALS) for metric in (srcc, plcc)}
+    return HeldOut(images=len(true), how=how, **values)
+
+
+def _targets(scores: Float[np.ndarray, " n"], bounds: Bounds) -> Float[Tensor, " n"]:
+    return torch.from_numpy(scale(scores, bounds).astype(np.float32))
+
+
+def fit(opinions: Opinions, share: float, settings: Params, out: Path, folders: Folders | None = None) -> Card:
+    """Learn from all labels, after measuring on a held-out `share` of them how well that works; write the scorer.
+
+    Raises:
+        UserError: an image cannot be read, a file of an earlier stage is missing, or `out` cannot be written.
+    """
+    folders, runtime = folders or Folders(), start(settings.compute)
+    model = load_prompts(folders.prompts, backbone.load(folders.clip, settings.image.crop), settings.prompts)
+    model.eval().requires_grad_(False).to(runtime.device)
+    images = (read_input(path, settings.distort.short_side) for path in opinions.paths)
+    crops = torch.stack([even_crops(image, settings.image.crop, settings.finetune.views) for image in images])
+    seen = look(model, crops, settings, runtime)
+    held_out = assess(model, seen, opinions, share, settings, runtime)
+    bounds = opinions.bounds or own_bounds(opinions.scores)
+    trained = adapt(model, seen, _targets(opinions.scores, bounds), settings, runtime)
+    labels = Labels(
+        data=opinions.name,
+        images=len(opinions.paths),
+        low=bounds[0],
+        high=bounds[1],
+        range_given=opinions.bounds is not None,
+    )
+    return write(out, trained, labels, held_out, settings, runtime, folders.clip)
+
+
+def write(
+    out: Path,
+    model: PromptedCLIP,
+    labels: Labels,
+    held_out: HeldOut | None,
+    settings: Params,
+    runtime: Runtime,
+    clip: Path,
+) -> Card:
+    """Write a trained model as a scoring checkpoint, and return the card that it carries."""
+    card = Card(
+        version=version("grmp"),
+        backbone=backbone.describe(clip),
+        labels=labels,
+        held_out=held_out,
+        computed=computed_on(runtime),
+        parameters=parameters(settings),
+    )
+    save(out, Scorer(model, input_of(settings)), clip, settings.prompts, card)
+    return card

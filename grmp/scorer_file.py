@@ -1,0 +1,79 @@
+"""A scorer on disk: one safetensors file that needs no other, with its model card inside."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from grmp import backbone, paths
+from grmp.card import Card
+from grmp.errors import UserError
+from grmp.model import prompted
+from grmp.params import Backbone, Prompts, Section
+from grmp.runtime import find_device
+from grmp.scorer import Input, Scorer
+from grmp.tensors import read_about, read_checkpoint, write_tensors
+
+REMEDY = "`dvc repro release` makes the study's own checkpoint, `grmp fit` one from your labels"
+
+
+class Blueprint(Section):
+    """What is needed besides the weights to build a scorer again, and its card."""
+
+    config: dict
+    backbone: Backbone
+    prompts: Prompts
+    input: Input
+    card: Card
+
+
+def save(path: Path, scorer: Scorer, clip: Path, prompts: Prompts, card: Card) -> None:
+    """Write a scorer as one safetensors file that needs no other; `clip` is the file that its CLIP came from.
+
+    Raises:
+        UserError: `clip` does not say which CLIP it holds, or the file cannot be written.
+    """
+    config, origin = backbone.identify(clip)
+    config["vision_cfg"]["image_size"] = scorer.view.crop
+    blueprint = Blueprint(config=config, backbone=origin, prompts=prompts, input=scorer.view, card=card)
+    about = {name: json.dumps(value) for name, value in blueprint.model_dump(mode="json").items()}
+    write_tensors(path, scorer.model.state_dict(), about)
+
+
+def read_card(path: Path) -> Card:
+    """The model card of the checkpoint at `path`.
+
+    Raises:
+        UserError: as `load`.
+    """
+    return _blueprint(path).card
+
+
+def load(path: str | Path = paths.STUDY, device: Literal["auto", "cpu", "cuda"] = "auto") -> Scorer:
+    """The scorer kept at `path`, frozen, on `device` (auto: a GPU where there is one).
+
+    Raises:
+        UserError: the file is missing, truncated, or no scoring checkpoint; or there is no such device.
+    """
+    path, place = Path(path), find_device(device)
+    blueprint = _blueprint(path)
+    _, state = read_checkpoint(path)
+    try:
+        with torch.random.fork_rng(devices=[]):  # fresh weights are drawn, only to be replaced
+            model = prompted(backbone.build(blueprint.config), blueprint.prompts)
+        model.load_state_dict(state)
+    except (RuntimeError, TypeError, KeyError, ValueError) as error:
+        detail = " ".join(str(error).split())[:160]
+        raise UserError(f"{path}: its weights are not those that it describes ({detail}); {REMEDY}") from None
+    return Scorer(model, blueprint.input).to(place)
+
+
+def _blueprint(path: Path) -> Blueprint:
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint; {REMEDY}")
+    about = read_about(path)
+    try:
+        return Blueprint.model_validate({name: json.loads(text) for name, text in about.items()})
+    except ValueError:  # of json and of pydantic
+        raise UserError(f"{path}: is no scoring checkpoint; {REMEDY}") from None
