@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from grmp.crops import random_crop, to_float
+from grmp.errors import UserError
 from grmp.meta import Inner, Loss, Prompts, Task, meta_gradient
 from grmp.model import PromptedCLIP, quality_loss
 from grmp.params import Pretrain
@@ -37,13 +38,23 @@ def make_pools(manifest: pd.DataFrame, query_photographs: set[str]) -> dict[str,
     """One pool per distortion type; a mixture is in the pool of each of its types.
 
     Query images come from `query_photographs`, support images from the others.
+
+    Raises:
+        UserError: a type that lacks images of either.
     """
     types = manifest["distortions"].str.split("+").explode()
     held_out = manifest["photograph"].isin(query_photographs)
-    return {
+    pools = {
         kind: TaskPool(rows.index[~held_out[rows.index]].tolist(), rows.index[held_out[rows.index]].tolist())
         for kind, rows in types.groupby(types)
     }
+    for kind, pool in pools.items():
+        if not pool.support or not pool.query:
+            raise UserError(
+                f"distortion type {kind}: no images for {'query' if pool.support else 'support'}; its photographs are "
+                "too few (photos.pretrain, pretrain.query_share), or the set is not whole"
+            )
+    return pools
 
 
 def draw_batch(

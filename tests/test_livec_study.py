@@ -38,7 +38,9 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "data").symlink_to(clone.parent / "livec")
     edit(folder, {**TINY, "backbone": {**TINY["backbone"], "weights": "../../tiny.safetensors"}})
     edit(folder, {"grid": {"variants": ["full", "without_qgr", "ridge"]}})
+    # Of the four photographs two make single distortions: with three held out, one of those is on either side.
     edit(folder, {"distort": {"levels_per_task": 1, "train_images": 4, "test_images": 4}})
+    edit(folder, {"pretrain": {"query_share": 0.75}})
     done = run(folder, "dvc", "repro")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder

@@ -6,6 +6,7 @@ import torch
 
 from grmp import pretrain as module
 from grmp.crops import to_float
+from grmp.errors import UserError
 from grmp.model import PromptedCLIP, quality_loss
 from grmp.params import Params
 from grmp.pretrain import TaskPool, draw_batch, make_loss, make_optimiser, make_pools, predict, pretrain
@@ -45,10 +46,20 @@ def test_support_and_query_share_no_photograph_and_leave_none_out() -> None:
 
 
 def test_a_mixture_is_in_the_pools_of_its_types() -> None:
-    mixture = pd.DataFrame({"photograph": ["a", "b"], "distortions": ["2+10", "1+2"]}, index=[100, 101])
-    pools = make_pools(pd.concat([MANIFEST[["photograph", "distortions"]], mixture]), {"b"})
-    assert [100 in pools[kind].support for kind in ("1", "2", "10")] == [False, True, True]
-    assert [101 in pools[kind].query for kind in ("1", "2", "10")] == [True, True, False]
+    rows = [("a", "2+10"), ("b", "1+2"), ("a", "1"), ("b", "10")]
+    pools = make_pools(pd.DataFrame(rows, columns=["photograph", "distortions"]), {"b"})
+    assert pools == {
+        "1": TaskPool(support=[2], query=[1]),
+        "2": TaskPool(support=[0], query=[1]),
+        "10": TaskPool(support=[0], query=[3]),
+    }
+
+
+@pytest.mark.parametrize(("held_out", "lacking"), [({"a", "b"}, "support"), (set(), "query")])
+def test_a_type_without_support_or_query_is_named(held_out: set[str], lacking: str) -> None:
+    lone = pd.DataFrame({"photograph": ["a", "b"], "distortions": ["7", "7"]})
+    with pytest.raises(UserError, match=f"distortion type 7: no images for {lacking}"):
+        make_pools(lone, held_out)
 
 
 def test_a_batch_has_distinct_images_of_the_pool_with_their_own_scores() -> None:

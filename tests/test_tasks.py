@@ -49,5 +49,5 @@ def test_too_few_references_are_told() -> None:
 
 def test_a_type_without_query_images_is_named() -> None:
     alone = pd.DataFrame([("x.png", "I00", "99"), *MANIFEST.itertuples(index=False)], columns=MANIFEST.columns)
-    with pytest.raises(UserError, match="distortion type 99: too few references"):
+    with pytest.raises(UserError, match="distortion type 99: no images for query"):
         task_pools(alone, 0.2, 1)
