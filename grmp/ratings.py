@@ -38,6 +38,21 @@ def rated_manifest(target: Target, repeats: int, seed: int) -> pd.DataFrame:
     return manifest
 
 
+def development_manifest(target: Target, repeats: int, seed: int) -> pd.DataFrame:
+    """The set's manifest for choosing settings: labels from the development split's `train`, tests on its `val`.
+
+    Raises:
+        UserError: as `rated_manifest`, or no development set is named.
+    """
+    if not target.development:
+        raise UserError("params.yaml: target.development: names no split whose role val settings could be chosen on")
+    manifest = datasets.read(target.name, Path(target.folder), scale=target.scale).drop(columns="part")
+    splits = [_aligned(split, manifest) for split in _splits(target, manifest, repeats, seed)]
+    _chosen_on(target, splits)
+    roles = splits[target.development - 1]["role"]
+    return manifest.assign(part=roles.map({"train": "train", "val": "test"}).fillna(""))
+
+
 def _splits(target: Target, manifest: pd.DataFrame, repeats: int, seed: int) -> list[pd.DataFrame]:
     if target.splits == RANDOM:
         return [
@@ -68,12 +83,14 @@ def _chosen_on(target: Target, splits: list[pd.DataFrame]) -> pd.Series:
 def main(
     out: Annotated[Path, typer.Argument(help="folder that gets manifest.csv")] = Path("artifacts/target"),
     params_path: Annotated[Path, typer.Option("--params", help="the params file")] = Path("params.yaml"),
+    development: Annotated[bool, typer.Option(help="test on the development set, to choose settings on it")] = False,
 ) -> None:
     """Read the human-rated set of params.yaml's section `target`, and deal its images to the repeats."""
     settings = params.load(params_path)
     if settings.target is None:
         raise UserError(f"{params_path}: has no section target; see studies/livec/params.yaml")
-    manifest = rated_manifest(settings.target, settings.grid.repeats, settings.compute.seed)
+    deal = development_manifest if development else rated_manifest
+    manifest = deal(settings.target, settings.grid.repeats, settings.compute.seed)
     out.mkdir(parents=True, exist_ok=True)
     write_manifest(out, manifest)
     roles = manifest["part_1"].value_counts()

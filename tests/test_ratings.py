@@ -7,7 +7,7 @@ from PIL import Image
 
 from grmp.errors import UserError
 from grmp.params import Target
-from grmp.ratings import rated_manifest
+from grmp.ratings import development_manifest, rated_manifest
 from grmp.sets import folds
 
 NAMES = [f"images/{n:02}.png" for n in range(30)]
@@ -68,3 +68,16 @@ def test_too_few_splits_are_counted(target: Target) -> None:
 def test_a_development_split_that_is_not_there_is_told(target: Target) -> None:
     with pytest.raises(UserError, match="there is no split 5 of 2"):
         rated_manifest(target.model_copy(update={"development": 5}), 2, seed=1)
+
+
+def test_settings_are_chosen_on_images_that_test_nowhere(target: Target) -> None:
+    chosen_on = folds(development_manifest(target, 2, seed=1), 2)
+    assert {tuple(fold.test.tolist()) for fold in chosen_on} == {(21, 22, 23)}
+    assert chosen_on[0].train.tolist() == list(range(21))
+    reported = folds(rated_manifest(target, 2, seed=1), 2)
+    assert not any(set(chosen_on[0].test.tolist()) & set(fold.test.tolist()) for fold in reported)
+
+
+def test_without_a_development_set_nothing_can_be_chosen(target: Target) -> None:
+    with pytest.raises(UserError, match=r"target\.development"):
+        development_manifest(target.model_copy(update={"development": 0}), 2, seed=1)
