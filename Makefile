@@ -18,8 +18,9 @@ help:            ## this list
 study: env       ## regenerate every result: environment, then `dvc repro`
 	@$(BIN)/python -m grmp.params && $(BIN)/dvc repro && echo "done: make open shows reports/index.html"
 
-livec: env livec-data  ## the study on human scores: make livec DATA=FOLDER with LIVEC in it (see docs/datasets.md)
-	@cd studies/livec && python -m grmp.params && dvc repro && echo "done: open reports/livec/report.html"
+livec: env livec-data  ## the study on human scores: make livec DATA=FOLDER with LIVEC in it (see studies/livec/README.md)
+	@cd studies/livec && python -m grmp.params && dvc repro \
+		&& cd ../.. && dvc repro -q --force --single-item index && echo "done: open reports/livec/report.html"
 
 livec-quick: env livec-data  ## three splits of it again, against what is committed: make livec-quick DATA=FOLDER
 	@cd studies/livec && dvc repro features && python -m grmp.notebook ../../notebooks/03_finetune.ipynb \
@@ -29,8 +30,12 @@ livec-quick: env livec-data  ## three splits of it again, against what is commit
 
 .PHONY: livec-data
 livec-data:
-	@test -d "$(DATA)" || test -d studies/livec/data || { echo "where is the rated set? make livec DATA=FOLDER"; exit 1; }
-	@test -z "$(DATA)" || ln -sfn "$(abspath $(DATA))" studies/livec/data
+	@if [ -n "$(DATA)" ]; then \
+		test -d "$(DATA)" || { echo "$(DATA): no such folder"; exit 1; }; \
+		ln -sfnT "$$(realpath "$(DATA)")" studies/livec/data; \
+	else \
+		test -d studies/livec/data || { echo "where is the rated set? make livec DATA=FOLDER"; exit 1; }; \
+	fi
 
 test: env        ## environment, then the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
@@ -52,7 +57,8 @@ lock:            ## requirements.txt anew from pyproject.toml (versions with has
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate -q -o requirements.txt
 
 clean:           ## remove the environment and everything generated (reports/ stays)
-	rm -rf $(VENV) artifacts data .dvc/cache .dvc/tmp
+	rm -rf $(VENV) artifacts data .dvc/cache .dvc/tmp \
+		studies/*/artifacts studies/*/reports studies/*/.dvc/cache studies/*/.dvc/tmp
 
 env: $(VENV)/.ready  ## the environment alone
 

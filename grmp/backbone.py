@@ -30,10 +30,7 @@ def architecture(backbone: Backbone, align: Align) -> dict:
     config = copy.deepcopy(open_clip.get_model_config(backbone.name))
     if config is None:
         raise UserError(f"params.yaml: backbone.name: open_clip knows no `{backbone.name}`; try ViT-B-16-quickgelu")
-    if config.get("custom_text") or "timm_model_name" in config["vision_cfg"] or "hf_model_name" in config["text_cfg"]:
-        raise UserError(
-            f"params.yaml: backbone.name: `{backbone.name}` is not a plain CLIP ViT; try ViT-B-16-quickgelu"
-        )
+    _refuse_others(config, backbone.name)
     if backbone.source == "embedded":
         if backbone.name != "ViT-B-16-quickgelu":
             raise UserError(
@@ -42,6 +39,12 @@ def architecture(backbone: Backbone, align: Align) -> dict:
         fields = {name: getattr(align, name) for name in ("width", "layers", "heads", "context_length")}
         config["text_cfg"] = {**fields, "vocab_size": VOCABULARY}
     return config
+
+
+def _refuse_others(config: dict, name: str) -> None:
+    # A configuration may come out of somebody's file, and open_clip would ask a model hub for a tower that it names.
+    if config.get("custom_text") or "timm_model_name" in config["vision_cfg"] or "hf_model_name" in config["text_cfg"]:
+        raise UserError(f"params.yaml: backbone.name: `{name}` is not a plain CLIP ViT; try ViT-B-16-quickgelu")
 
 
 def _own_config(backbone: Backbone) -> dict | None:
@@ -56,6 +59,7 @@ def _own_config(backbone: Backbone) -> dict | None:
 def build(config: dict, crop: int | None = None) -> CLIP:
     """An untrained CLIP of this architecture for square crops of `crop` pixels (the pre-training's by default)."""
     config = copy.deepcopy(config)
+    _refuse_others(config, "the checkpoint's")
     if crop is not None:
         config["vision_cfg"]["image_size"] = crop
     clip = CLIP(**config)

@@ -140,7 +140,7 @@ class Explorer:
 
 def _decoded(name: str, content: bytes) -> Image:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / Path(name).name
+        path = Path(folder) / "upload"
         path.write_bytes(content)
         try:
             image = read_image(path)

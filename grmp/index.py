@@ -116,17 +116,7 @@ def _by_variant(tree: Tree) -> Numbers:
 
 
 def _livec(folder: Path) -> Numbers:
-    tree = _numbers(folder / "livec/metrics.json")
-    try:
-        return _by_variant(tree)
-    except (AttributeError, TypeError, ValueError):
-        return dict(list(_leaves(tree))[:6])
-
-
-def _leaves(value: object, name: str = "") -> list[tuple[str, str]]:
-    if isinstance(value, dict):
-        return [leaf for key, entry in value.items() for leaf in _leaves(entry, f"{name}, {key}" if name else str(key))]
-    return [(name, f"{value:.3f}" if isinstance(value, float) else str(value))]
+    return _by_variant(_numbers(folder / "livec/metrics.json"))
 
 
 def picture(page: str) -> str:

@@ -48,7 +48,7 @@ def _pixels(source: Source) -> UInt8[np.ndarray, "h w 3"]:
     if isinstance(source, Image.Image):
         try:
             return to_rgb(source)
-        except (OSError, ValueError, SyntaxError) as error:  # the last is how a broken PNG is told
+        except Exception as error:  # Pillow's decoders raise what they like, when a lazy image is first read
             raise UserError(f"{_name(source)}: cannot be read ({error})") from None
     if not (isinstance(source, np.ndarray) and source.dtype == np.uint8 and source.shape[2:] == (3,)):
         raise UserError(

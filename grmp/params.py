@@ -225,6 +225,8 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _enough_labels(self) -> "Params":
+        if len(set(self.grid.labels)) < len(self.grid.labels):
+            raise ValueError(f"grid.labels: {list(self.grid.labels)} has an entry twice; its runs would count twice")
         if self.target is not None:  # how many images its pool has is known once it was read
             return self
         for key, labels in [*(("grid", value) for value in self.grid.labels), ("sweep", self.sweep.labels)]:
@@ -232,6 +234,9 @@ class Params(Section):
                 label_count(labels, self.distort.train_images)
             except UserError as error:
                 raise ValueError(f"{key}.labels: {error} (distort.train_images)") from None
+        counts = [label_count(labels, self.distort.train_images) for labels in self.grid.labels]
+        if len(set(counts)) < len(counts):
+            raise ValueError(f"grid.labels: two entries mean the same number of images ({counts})")
         return self
 
 

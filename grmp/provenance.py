@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pandas", "scipy", "dvc", "papermill")
 # Reports are written while the pipeline runs, so they differ from the commit whenever it has something to say.
-GENERATED = (":!reports", ":!dvc.lock")
+GENERATED = (":(top,exclude)reports", ":(top,exclude,glob)**/dvc.lock")
 
 
 def provenance(sections: dict[str, dict], backbone: str, device: str, precision: str, started: float) -> Styler:
@@ -50,7 +50,7 @@ def commit() -> str:
     head = _git("rev-parse", "--short", "HEAD")
     if not head:
         return "unknown (not a git checkout)"
-    return f"{head} with changes" if _git("status", "--porcelain", "-uno", "--", ".", *GENERATED) else head
+    return f"{head} with changes" if _git("status", "--porcelain", "-uno", "--", ":/", *GENERATED) else head
 
 
 def _git(*arguments: str) -> str:

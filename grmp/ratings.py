@@ -9,7 +9,7 @@ import typer
 from grmp import datasets, params
 from grmp.errors import UserError, run_command
 from grmp.params import Target
-from grmp.sets import write_manifest
+from grmp.sets import folds, write_manifest
 from grmp.splits import random_split, read_split
 
 RANDOM = "random"
@@ -93,10 +93,9 @@ def main(
     manifest = deal(settings.target, settings.grid.repeats, settings.compute.seed)
     out.mkdir(parents=True, exist_ok=True)
     write_manifest(out, manifest)
-    roles = manifest["part_1"].value_counts()
-    typer.echo(
-        f"{settings.target.name}: {len(manifest)} images; first repeat {roles['train']} train, {roles['test']} test"
-    )
+    first = folds(manifest, 1)[0]
+    counts = f"first repeat {len(first.train)} to train on, {len(first.test)} to test on"
+    typer.echo(f"{settings.target.name}: {len(manifest)} images; {counts}")
 
 
 if __name__ == "__main__":

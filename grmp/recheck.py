@@ -15,8 +15,11 @@ def compare_runs(again: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
     """SRCC of the same runs in both tables: columns variant, labels, repeat, committed, again.
 
     Raises:
-        UserError: a run that is not among the kept ones.
+        UserError: a column is missing, or a run that is not among the kept ones.
     """
+    for name, table in (("now", again), ("as committed", kept)):
+        if not {*KEY, "srcc"} <= set(table):
+            raise UserError(f"the table of runs {name}: needs the columns {', '.join([*KEY, 'srcc'])}")
     both = again[[*KEY, "srcc"]].merge(kept[[*KEY, "srcc"]], on=KEY, how="left", suffixes=("_again", "_kept"))
     if both["srcc_kept"].isna().any():
         first = both[both["srcc_kept"].isna()].iloc[0]

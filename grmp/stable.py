@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 from grmp.progress import MARK
 
 KEPT_METADATA = ("tags",)
+CHECKOUT = Path(__file__).resolve().parents[1]
 _CELL_FILE = re.compile(r"[^\s'\"]*/ipykernel_\d+/\d+\.py")
 _ADDRESS = re.compile(r"(?<= at )0x[0-9a-f]{6,}")
 
@@ -71,6 +72,7 @@ def scrub(text: str) -> str:
 
 def _folders() -> list[tuple[str, str]]:
     folders = {Path.cwd(): ".", Path.cwd().resolve(): ".", Path.home(): "~", Path.home().resolve(): "~"}
+    folders.setdefault(CHECKOUT, "grmp's checkout")
     if sys.prefix != sys.base_prefix:
         folders.setdefault(Path(sys.prefix), Path(sys.prefix).name)
     # The innermost first, as the checkout is often below the home folder; never `/` itself.

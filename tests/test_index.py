@@ -81,15 +81,6 @@ def test_a_report_on_livec_gets_a_card_when_it_is_there(folder: Path) -> None:
     assert "<dt>SRCC, 200 labels, MPP + QGR (full)</dt><dd>0.750</dd>" in text
 
 
-def test_numbers_of_another_shape_are_shown_as_they_are(folder: Path) -> None:
-    (folder / "livec").mkdir()
-    (folder / "livec/report.html").write_text(page("On LIVEC", "blue"), encoding="utf-8")
-    (folder / "livec/metrics.json").write_text(json.dumps({"median": {"srcc": 0.75}, "splits": 10}), encoding="utf-8")
-    text = index(folder, 50)
-    assert "<dt>median, srcc</dt><dd>0.750</dd>" in text
-    assert "<dt>splits</dt><dd>10</dd>" in text
-
-
 def test_a_page_without_a_figure_has_a_card_all_the_same(folder: Path) -> None:
     (folder / "02_pretrain.html").write_text("<title>Bare</title>", encoding="utf-8")
     text = index(folder, 50)

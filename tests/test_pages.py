@@ -34,3 +34,7 @@ def test_every_link_to_a_file_leads_somewhere(path: Path) -> None:
 def test_every_page_is_linked_from_the_readme() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [page.name for page in DOCUMENTS if f"(docs/{page.name})" not in text] == []
+
+
+def test_the_readme_has_no_gaps() -> None:
+    assert re.findall(r"@[A-Z_]+@", (ROOT / "README.md").read_text(encoding="utf-8")) == []

@@ -3,12 +3,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from PIL import Image
+from ruamel.yaml import YAML
 
 from grmp.errors import UserError
 from grmp.params import Target
-from grmp.ratings import development_manifest, rated_manifest
-from grmp.sets import folds
+from grmp.ratings import development_manifest, main, rated_manifest
+from grmp.sets import folds, read_manifest
 
 NAMES = [f"images/{n:02}.png" for n in range(30)]
 ROLES = ["train"] * 21 + ["val"] * 3 + ["test"] * 6
@@ -81,3 +83,17 @@ def test_settings_are_chosen_on_images_that_test_nowhere(target: Target) -> None
 def test_without_a_development_set_nothing_can_be_chosen(target: Target) -> None:
     with pytest.raises(UserError, match=r"target\.development"):
         development_manifest(target.model_copy(update={"development": 0}), 2, seed=1)
+
+
+@pytest.mark.parametrize(("development", "counts"), [(False, "24 to train on, 6 to"), (True, "21 to train on, 3 to")])
+def test_the_command_writes_the_manifest_and_counts_the_first_repeat(
+    target: Target, tmp_path: Path, capsys: pytest.CaptureFixture[str], development: bool, counts: str
+) -> None:
+    yaml = YAML()
+    content = yaml.load(ROOT / "studies/livec/params.yaml")
+    content["target"].update(target.model_dump(mode="json"))
+    content["grid"]["repeats"] = 2
+    yaml.dump(content, tmp_path / "params.yaml")
+    main(tmp_path / "made", tmp_path / "params.yaml", development)
+    assert counts in capsys.readouterr().out
+    assert len(read_manifest(tmp_path / "made")) == 30
