@@ -175,6 +175,7 @@ class Sweep(Section):
 class Target(Section):
     """A human-rated set in the place of the generated target."""
 
+    title: str
     name: str
     folder: str
     scale: tuple[float, float] | None

@@ -29,7 +29,14 @@ def target(tmp_path: Path) -> Target:
     for number, roles in enumerate((ROLES, ROLES[::-1]), 1):
         split = pd.DataFrame({"image": bare, "role": roles, "scene": "night"})
         split.sample(frac=1, random_state=1).to_csv(tmp_path / f"splits/{number:02}.csv", index=False)
-    return Target(name="csv", folder=str(tmp_path), scale=(0, 100), splits=str(tmp_path / "splits"), development=1)
+    return Target(
+        title="made up",
+        name="csv",
+        folder=str(tmp_path),
+        scale=(0, 100),
+        splits=str(tmp_path / "splits"),
+        development=1,
+    )
 
 
 def test_roles_scores_and_scenes_are_the_images(target: Target) -> None:
