@@ -111,6 +111,13 @@ def test_what_is_no_plain_clip_is_refused(settings: Params, name: str) -> None:
         architecture(Backbone(source="openai", name=name, weights=None), settings.align)
 
 
+@pytest.mark.parametrize(("tower", "key"), [("text_cfg", "hf_model_name"), ("vision_cfg", "timm_model_name")])
+def test_a_file_cannot_make_a_hub_be_asked(config: dict, tower: str, key: str) -> None:
+    config[tower][key] = "somebody/model"
+    with pytest.raises(UserError, match="the checkpoint's` is not a plain CLIP ViT"):
+        build(config)
+
+
 def test_a_convolutional_image_tower_is_refused(config: dict) -> None:
     config["vision_cfg"] = {"image_size": 64, "layers": [1, 1, 1, 1], "width": 8, "patch_size": None, "head_width": 8}
     with pytest.raises(UserError, match="image tower is no vision transformer"):

@@ -37,6 +37,15 @@ def test_changed_code_is_told_and_what_the_pipeline_writes_is_not(checkout: Path
     assert commit().endswith(" with changes")
 
 
+def test_from_a_folder_inside_changes_elsewhere_are_told(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (checkout / "studies").mkdir()
+    monkeypatch.chdir(checkout / "studies")
+    (checkout / "reports/a.html").write_text("2")
+    assert " " not in commit()
+    (checkout / "code.py").write_text("2")
+    assert commit().endswith(" with changes")
+
+
 def test_without_git_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
