@@ -51,6 +51,14 @@ SMALL = {
 }
 
 
+LONG = ("test_pipeline.py", "test_livec_study.py", "test_explore_browser.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes go first, so that no worker is left with one of them at the end."""
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 @pytest.fixture(autouse=True)
 def _one_thread_and_fixed_seed() -> None:
     torch.set_num_threads(1)

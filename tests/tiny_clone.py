@@ -16,7 +16,7 @@ from grmp.params import Backbone
 
 TINY = {
     "compute": {"device": "cpu", "precision": "fp32", "threads": 1},
-    "distort": {"short_side": 48, "levels_per_task": 5, "train_images": 12, "test_images": 8},
+    "distort": {"short_side": 48, "levels_per_task": 2, "train_images": 12, "test_images": 8},
     "backbone": {"source": "local", "name": "tiny", "weights": "tiny.safetensors"},
     "align": {"crops": 2},
     "prompts": {"image_tokens": 2, "depth": 3},
