@@ -99,7 +99,7 @@ def finetune(
     for step in range(1, settings.steps + 1):
         tokens, scores, teacher = (part.to(runtime.device) for part in draw(labelled, settings.batch, generator))
         with runtime.autocast():
-            features = model.finish(tokens, start=block)
+            features = model.finish(tokens.to(runtime.dtype), start=block)
             logit, scenes = model.quality_logit(features), model.scene_logits(features)
         quality, semantic = quality_loss(logit.float(), scores), semantic_loss(scenes.float(), teacher)
         measured = qgr.when != "never" or step in evaluated or step == 1
@@ -141,7 +141,7 @@ def predict(
     """Quality in (0, 1) from frozen tokens, averaged over an image's views, on the CPU."""
     with runtime.autocast():
         parts = [
-            model.quality_logit(model.finish(part.to(runtime.device), start=block)).float().sigmoid().cpu()
+            model.quality_logit(model.finish(part.to(runtime.device, runtime.dtype), block)).float().sigmoid().cpu()
             for part in features.tokens.flatten(0, 1).split(batch)
         ]
     return torch.cat(parts).unflatten(0, features.tokens.shape[:2]).mean(dim=1)

@@ -273,3 +273,16 @@ def test_bf16_trains_and_keeps_weights_in_float32(
     assert {value.dtype for value in model.parameters()} == {torch.float32}
     assert outcome.predictions.dtype == torch.float32
     assert not pd.isna(outcome.steps[["quality", "semantic", "cosine"]]).any(axis=None)
+
+
+def test_features_that_a_bf16_device_kept_can_be_tuned_on_in_float32(
+    model: PromptedCLIP, labelled: Labelled, features: Features, settings: Params, runtime: Runtime
+) -> None:
+    rough = Labelled(labelled.tokens.bfloat16(), labelled.scores, labelled.teacher)
+    test = Features(features.tokens.bfloat16(), features.embeddings)
+    found, exact = (
+        finetune(copy.deepcopy(model), some, part, settings.finetune, settings.qgr, runtime, torch.Generator())
+        for some, part in ((rough, test), (labelled, features))
+    )
+    assert found.predictions.dtype == torch.float32
+    torch.testing.assert_close(found.predictions, exact.predictions, rtol=0, atol=0.02)
