@@ -27,8 +27,7 @@ def rated_manifest(target: Target, repeats: int, seed: int) -> pd.DataFrame:
     Raises:
         UserError: what `grmp.datasets.read` and `read_split` refuse, or fewer splits than repeats.
     """
-    manifest = datasets.read(target.name, Path(target.folder), scale=target.scale).drop(columns="part")
-    splits = [_aligned(split, manifest) for split in _splits(target, manifest, repeats, seed)]
+    manifest, splits = _read(target, repeats, seed)
     if "scene" in splits[0] and not manifest["scene"].any():
         manifest["scene"] = splits[0]["scene"]
     chosen_on = _chosen_on(target, splits)
@@ -46,11 +45,18 @@ def development_manifest(target: Target, repeats: int, seed: int) -> pd.DataFram
     """
     if not target.development:
         raise UserError("params.yaml: target.development: names no split whose role val settings could be chosen on")
-    manifest = datasets.read(target.name, Path(target.folder), scale=target.scale).drop(columns="part")
-    splits = [_aligned(split, manifest) for split in _splits(target, manifest, repeats, seed)]
-    _chosen_on(target, splits)
+    manifest, splits = _read(target, repeats, seed)
     roles = splits[target.development - 1]["role"]
     return manifest.assign(part=roles.map({"train": "train", "val": "test"}).fillna(""))
+
+
+def _read(target: Target, repeats: int, seed: int) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """The set's manifest without its own parts, and the splits, whose rows are in the manifest's order."""
+    manifest = datasets.read(target.name, Path(target.folder), scale=target.scale).drop(columns="part")
+    splits = _splits(target, manifest, repeats, seed)
+    if target.development > len(splits):
+        raise UserError(f"params.yaml: target.development: there is no split {target.development} of {len(splits)}")
+    return manifest, splits
 
 
 def _splits(target: Target, manifest: pd.DataFrame, repeats: int, seed: int) -> list[pd.DataFrame]:
@@ -68,13 +74,7 @@ def _splits(target: Target, manifest: pd.DataFrame, repeats: int, seed: int) -> 
     return [read_split(path, manifest) for path in paths]
 
 
-def _aligned(split: pd.DataFrame, manifest: pd.DataFrame) -> pd.DataFrame:
-    return split.set_index("image").loc[manifest["image"]].reset_index()
-
-
 def _chosen_on(target: Target, splits: list[pd.DataFrame]) -> pd.Series:
-    if target.development > len(splits):
-        raise UserError(f"params.yaml: target.development: there is no split {target.development} of {len(splits)}")
     if not target.development:
         return pd.Series(False, index=splits[0].index)
     return splits[target.development - 1]["role"] == "val"

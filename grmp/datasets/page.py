@@ -1,18 +1,16 @@
-"""docs/datasets.md, written from the table of sets: `python -m grmp.datasets.page`."""
+"""docs/datasets.md, written from the table of sets, by `make docs`."""
 
 from pathlib import Path
 
 from grmp.datasets.about import About
 from grmp.datasets.catalogue import SETS, overview
-from grmp.errors import run_command
-from grmp.files import write_whole
 from grmp.report import copy_table
 
 PAGE = Path("docs/datasets.md")
 _HEAD = """\
 # Human-rated sets
 
-Written by `python -m grmp.datasets.page` from `grmp/datasets/catalogue.py`; edit that file, not this page.
+Written by `make docs` from `grmp/datasets/catalogue.py`; edit that file, not this page.
 
 No set is part of this repository. Get one from its page, unpack it as it comes, keep it with its line of
 `dvc import-url` (with the whole path of your copy), and try it:
@@ -51,12 +49,3 @@ def _section(about: About) -> str:
         f"- Mind: {about.note}",
     ]
     return "\n".join(lines)
-
-
-def main() -> None:
-    """Write docs/datasets.md."""
-    write_whole(PAGE, markdown())
-
-
-if __name__ == "__main__":
-    run_command(main)
