@@ -133,30 +133,37 @@ def read_study(
     )
 
 
+def run_repeat(study: Study, variant: str, labels: int | float, qgr: Qgr, repeat: int) -> Cell:
+    """One repeat, counted from 1. Test scores are read here, after the predictions are made, and nowhere before.
+
+    Raises:
+        UserError: more labels than the repeat's pool holds.
+    """
+    fold = study.folds[repeat - 1]
+    count = label_count(labels, len(fold.train))
+    key = {"variant": variant, "labels": labels, "count": count, "strength": qgr.strength, "repeat": repeat}
+    if VARIANTS[variant].tuned:
+        title = f"{variant} @ {labels}, repeat {repeat}/{study.repeats}"
+        outcome = tune(study, VARIANTS[variant], count, repeat, qgr, title)
+        candidates, steps = outcome.predictions.numpy(), outcome.steps.assign(**key)
+        last = candidates[-1]
+    else:
+        last, candidates = fit_ridge(study, count, repeat)
+        steps = pd.DataFrame()
+    truth = study.scores[fold.test].numpy()
+    best = max(srcc(candidate, truth) for candidate in candidates)
+    results = pd.DataFrame([key | all_metrics(last, truth) | {"srcc_best": round(best, DECIMALS)}])
+    return Cell(results, steps, pd.DataFrame({"predicted": last.round(DECIMALS)}).assign(place=fold.test, **key))
+
+
 def run_cell(study: Study, variant: str, labels: int | float, qgr: Qgr) -> Cell:
-    """All repeats of one cell. Test scores are read here, after the predictions are made, and nowhere before.
+    """All repeats of one cell.
 
     Raises:
         UserError: more labels than a repeat's pool holds.
     """
-    results, steps, predictions = [], [], []
-    for repeat, fold in enumerate(study.folds, 1):
-        count = label_count(labels, len(fold.train))
-        key = {"variant": variant, "labels": labels, "count": count, "strength": qgr.strength, "repeat": repeat}
-        if not VARIANTS[variant].tuned:
-            last, candidates = fit_ridge(study, count, repeat)
-        else:
-            title = f"{variant} @ {labels}, repeat {repeat}/{study.repeats}"
-            outcome = tune(study, VARIANTS[variant], count, repeat, qgr, title)
-            candidates = outcome.predictions.numpy()
-            last = candidates[-1]
-            steps.append(outcome.steps.assign(**key))
-        truth = study.scores[fold.test].numpy()
-        best = max(srcc(candidate, truth) for candidate in candidates)
-        results.append(key | all_metrics(last, truth) | {"srcc_best": round(best, DECIMALS)})
-        predictions.append(pd.DataFrame({"predicted": last.round(DECIMALS)}).assign(place=fold.test, **key))
-    tables = ([pd.DataFrame(results)], steps, predictions)
-    return Cell(*(pd.concat(rows, ignore_index=True) if rows else pd.DataFrame() for rows in tables))
+    repeats = [run_repeat(study, variant, labels, qgr, repeat) for repeat in range(1, study.repeats + 1)]
+    return Cell(*(pd.concat(tables, ignore_index=True) for tables in zip(*(vars(one).values() for one in repeats))))
 
 
 def write_cell(folder: Path, cell: Cell) -> None:
