@@ -65,7 +65,7 @@ def _published(source: Path, settings: Pretrain) -> pd.DataFrame:
     names = [name for folder, name in PUBLISHED.items() if (source / folder).is_dir()]
     if not names:
         raise UserError(
-            f"{source}: pretrain.source holds no tasks; it is artifacts/distorted/pretrain, made by `dvc repro`, or the "
+            f"{source}: pretrain.source holds no tasks; it is artifacts/distorted/pretrain, from `dvc repro`, or the "
             "folder of KADID-10k (with images/) or TID2013 (with distorted_images/)"
         )
     if settings.mixtures:
