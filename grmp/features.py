@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import torch
 import typer
 from jaxtyping import Float, Int, UInt8
+from open_clip import CLIP
 from torch import Tensor
 
 from grmp import backbone, params, sets
@@ -18,7 +19,9 @@ from grmp.checkpoint import load_prompts
 from grmp.crops import even_crops, to_float
 from grmp.errors import run_command
 from grmp.model import PromptedCLIP, prompted
+from grmp.params import Params
 from grmp.progress import MARK, Progress
+from grmp.resize import squash
 from grmp.runtime import Runtime, start
 from grmp.tensors import read_checkpoint, write_tensors
 
@@ -81,6 +84,22 @@ def load(path: Path) -> Features:
     return Features(kept["tokens"], kept["embeddings"])
 
 
+def target_features(
+    model: PromptedCLIP, settings: Params, target: Path, images: Path, runtime: Runtime, title: str
+) -> Features:
+    """The features of all images that `target`/manifest.csv names below `images`, cut as the settings say.
+
+    Raises:
+        UserError: the manifest or an image is missing or broken.
+    """
+    size = settings.image.crop
+    pictures = sets.read_images(images, sets.read_manifest(target), settings.distort.short_side)
+    if settings.target and settings.target.fit == "squash":
+        pictures = [squash(picture, size) for picture in pictures]
+    crops = torch.stack([even_crops(picture, size, settings.finetune.views) for picture in pictures])
+    return frozen_features(model, crops, first_trained_block(model, settings.finetune.blocks), runtime, title)
+
+
 def main(
     prompts: Annotated[
         Literal["plain", "meta"], typer.Argument(help="plain: no image prompts; meta: pre-trained ones")
@@ -97,14 +116,14 @@ def main(
     typer.echo(f"{MARK}{prompts}: reading weights and images")
     runtime = start(settings.compute)
     clip = backbone.load(clip_path, settings.image.crop)
-    none = settings.prompts.model_copy(update={"image_tokens": 0})
-    model = load_prompts(prompts_path, clip, settings.prompts) if prompts == "meta" else prompted(clip, none)
+    model = load_prompts(prompts_path, clip, settings.prompts) if prompts == "meta" else unprompted(clip, settings)
     model.eval().requires_grad_(False).to(runtime.device)
-    manifest = sets.read_manifest(target)
-    pictures = sets.read_images(images or target, manifest, settings.distort.short_side)
-    crops = torch.stack([even_crops(picture, settings.image.crop, settings.finetune.views) for picture in pictures])
-    block = first_trained_block(model, settings.finetune.blocks)
-    save(out, frozen_features(model, crops, block, runtime, f"{prompts} features"))
+    save(out, target_features(model, settings, target, images or target, runtime, f"{prompts} features"))
+
+
+def unprompted(clip: CLIP, settings: Params) -> PromptedCLIP:
+    """`clip` without image prompts: the teacher, and where variants without MPP start."""
+    return prompted(clip, settings.prompts.model_copy(update={"image_tokens": 0}))
 
 
 if __name__ == "__main__":

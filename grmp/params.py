@@ -1,7 +1,7 @@
 """A typed view of params.yaml: unknown keys and wrong types are errors that name the key."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -182,10 +182,19 @@ class Target(Section):
     scale: tuple[float, float] | None
     splits: str
     development: Annotated[int, Field(ge=0, strict=True)]
+    fit: Literal["crops", "squash"]
+
+
+Change = Annotated[dict[str, Any], Field(min_length=1)]
+"""Other values of some keys, by their dotted names such as `pretrain.algorithm`; `variant` is the one that is run."""
+
+
+CHANGEABLE = ("image", "prompts", "pretrain", "finetune", "qgr", "target")
+"""Sections that a choice may change; what earlier stages make is shared by all choices."""
 
 
 class Params(Section):
-    """params.yaml as a whole; `target` stands only in studies of human-rated sets."""
+    """params.yaml as a whole; `target` and `choices` stand only in studies of human-rated sets."""
 
     compute: Compute
     photos: Photos
@@ -200,6 +209,24 @@ class Params(Section):
     grid: Grid
     sweep: Sweep
     target: Target | None = None
+    choices: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Change] = {}
+
+    def changed(self, change: dict[str, Any]) -> tuple["Params", str]:
+        """These settings with the keys of `change` at their new values, and the variant to run (`full` if not named).
+
+        Raises:
+            ValueError: a key that is not in one of `CHANGEABLE`, or a value that it cannot have.
+        """
+        tree, values = self.model_dump(mode="json", exclude={"choices"}), dict(change)
+        variant = values.pop("variant", "full")
+        if variant not in VARIANTS:
+            raise ValueError(f"variant: {variant} is none of {', '.join(VARIANTS)}")
+        for dotted, value in values.items():
+            section, _, key = dotted.partition(".")
+            if section not in CHANGEABLE or key not in (tree[section] or {}):
+                raise ValueError(f"{dotted} is no key of {', '.join(CHANGEABLE)}, nor `variant`")
+            tree[section][key] = value
+        return Params.model_validate(tree), variant
 
     @model_validator(mode="after")
     def _crops_fit(self) -> "Params":
@@ -223,6 +250,19 @@ class Params(Section):
                 "pretrain.mixtures: the mixtures are the generated target, whose test part pre-training must not see; "
                 "write false, or name a human-rated set in the section target"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _choices_hold(self) -> "Params":
+        for name, change in self.choices.items():
+            try:
+                self.changed(change)
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(map(str, first["loc"]))
+                raise ValueError(f"choices.{name}: {where}: {first['msg']}") from None
+            except ValueError as error:
+                raise ValueError(f"choices.{name}: {error}") from None
         return self
 
     @model_validator(mode="after")
@@ -281,16 +321,25 @@ def read_yaml(path: Path) -> dict:
     return content
 
 
-def load(path: Path = Path("params.yaml")) -> Params:
-    """Read and check params.yaml.
+def check(content: dict[str, Any], path: Path) -> Params:
+    """The typed view of a params file's `content`.
 
     Raises:
         UserError: with the file, the key and what is wrong, in one line.
     """
     try:
-        return Params.model_validate(read_yaml(Path(path)))
+        return Params.model_validate(content)
     except ValidationError as error:
-        raise _complain(Path(path), error) from None
+        raise _complain(path, error) from None
+
+
+def load(path: Path = Path("params.yaml")) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        UserError: as `read_yaml` and `check`.
+    """
+    return check(read_yaml(Path(path)), Path(path))
 
 
 def main(path: Annotated[Path, typer.Argument()] = Path("params.yaml")) -> None:

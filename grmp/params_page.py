@@ -42,6 +42,8 @@ def parameters_page(path: Path = Path("params.yaml"), rated: Path = Path("studie
     sections = Params.model_json_schema()["$defs"]
     parts = [_HEAD]
     for name in Params.model_fields:
+        if name == "choices":  # its keys are the user's own
+            continue
         schema = sections[name.capitalize()]
         rows = [_row(key, entry, values[name][key], comments[name, key]) for key, entry in schema["properties"].items()]
         about = " ".join(part for part in (schema["description"], _sentence(comments[name, ""])) if part)

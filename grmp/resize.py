@@ -1,4 +1,4 @@
-"""Resizing so that the shorter side has a given number of pixels; the shape stays."""
+"""Resizing: so that the shorter side has a given number of pixels and the shape stays, or squashed into a square."""
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -28,3 +28,8 @@ def resize_tensor(images: Float[Tensor, "b 3 h w"], short_side: int) -> Float[Te
     if sides == tuple(images.shape[-2:]):
         return images
     return F.interpolate(images, sides, mode="bicubic", antialias=True).clamp(0, 1)
+
+
+def squash(image: UInt8[Tensor, "3 h w"], side: int) -> UInt8[Tensor, "3 s s"]:
+    """The whole image as a square of `side` pixels, by torch's antialiased bicubic filter; its shape is lost."""
+    return F.interpolate(image[None], (side, side), mode="bicubic", antialias=True)[0]

@@ -10,6 +10,7 @@ from PIL import Image
 from tiny_clone import TINY, edit, make_clone, run
 
 COUNT = 24
+CHOICES = {"anew": {"pretrain.outer_steps": 1}, "squashed": {"variant": "ridge", "target.fit": "squash"}}
 ROLES = ["train"] * 16 + ["val"] * 2 + ["test"] * 6
 
 
@@ -37,7 +38,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_rated_set(clone.parent / "livec")
     (folder / "data").symlink_to(clone.parent / "livec")
     edit(folder, {**TINY, "backbone": {**TINY["backbone"], "weights": "../../tiny.safetensors"}})
-    edit(folder, {"grid": {"variants": ["full", "without_qgr", "ridge"]}})
+    edit(folder, {"grid": {"variants": ["full", "without_qgr", "ridge"]}, "choices": CHOICES})
     # Of the four photographs two make single distortions: with three held out, one of those is on either side.
     edit(folder, {"distort": {"levels_per_task": 1, "train_images": 4, "test_images": 4}})
     edit(folder, {"pretrain": {"query_share": 0.75}})
@@ -54,6 +55,18 @@ def test_the_report_has_every_split_of_every_variant(studied: Path) -> None:
     tree = json.loads((reports / "metrics.json").read_text(encoding="utf-8"))
     assert tree["full"]["4"]["srcc"] == pytest.approx(runs[runs["variant"] == "full"]["srcc"].median(), abs=1e-4)
     assert "Provenance" in (reports / "report.html").read_text(encoding="utf-8")
+
+
+def test_every_choice_was_run_on_the_same_splits_and_stands_in_the_report(studied: Path) -> None:
+    table = pd.read_csv(studied.parents[1] / "reports/livec/choices.csv")
+    assert sorted(table["choice"]) == sorted(CHOICES)
+    runs = {name: pd.read_csv(studied / f"artifacts/choices/{name}/results.csv") for name in CHOICES}
+    assert {name: rows["variant"].unique().tolist() for name, rows in runs.items()} == {
+        "anew": ["full"],
+        "squashed": ["ridge"],
+    }
+    assert all(rows["repeat"].tolist() == [1, 2] for rows in runs.values())
+    assert (studied / "artifacts/choices/anew/prompts.safetensors").is_file()
 
 
 def test_a_repeat_is_tested_on_its_own_split_without_the_development_set(studied: Path) -> None:

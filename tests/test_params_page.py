@@ -13,7 +13,7 @@ def page() -> str:
 
 
 def test_every_section_and_key_is_there(page: str) -> None:
-    for section, values in load(ROOT / "studies/livec/params.yaml").model_dump().items():
+    for section, values in load(ROOT / "studies/livec/params.yaml").model_dump(exclude={"choices"}).items():
         _, _, rest = page.partition(f"\n## {section}\n")
         table = rest.partition("\n## ")[0]
         assert [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")] == list(values)

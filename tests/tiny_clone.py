@@ -30,11 +30,11 @@ PHOTOGRAPHS = ["dachshund.jpg", "dogs_in_window.jpg", "flamingos_in_lake.jpg", "
 
 
 def edit(folder: Path, changes: dict[str, dict]) -> None:
-    """Change values in the params.yaml of `folder`."""
+    """Change values in the params.yaml of `folder`; `choices` are replaced as a whole."""
     yaml = YAML()
     content = yaml.load(folder / "params.yaml")
     for section, values in changes.items():
-        content[section].update(values)
+        content[section] = values if section == "choices" else {**content[section], **values}
     yaml.dump(content, folder / "params.yaml")
 
 
