@@ -16,14 +16,17 @@ help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 study: env       ## regenerate every result: environment, then `dvc repro`
-	@$(BIN)/python -m grmp.params && $(BIN)/dvc repro && echo "done: make open shows reports/index.html"
+	@$(BIN)/python -m grmp.params
+	@$(BIN)/python -m grmp.study
+	@echo "done: make open shows reports/index.html"
 
 livec: env livec-data  ## the study on human scores: make livec DATA=FOLDER with LIVEC in it (see studies/livec/README.md)
-	@cd studies/livec && python -m grmp.params && dvc repro \
-		&& cd ../.. && dvc repro -q --force --single-item index && echo "done: open reports/livec/report.html"
+	@cd studies/livec && python -m grmp.params && exec python -m grmp.study --again "make livec"
+	@dvc repro -q --force --single-item index && echo "done: open reports/livec/report.html"
 
 livec-quick: env livec-data  ## three splits of it again, against what is committed: make livec-quick DATA=FOLDER
-	@cd studies/livec && dvc repro features && python -m grmp.notebook ../../notebooks/03_finetune.ipynb \
+	@cd studies/livec && exec python -m grmp.study --again "make livec-quick" features
+	@cd studies/livec && python -m grmp.notebook ../../notebooks/03_finetune.ipynb \
 		artifacts/quick/full-50.ipynb --sections compute,image,prompts,finetune,qgr --set target=artifacts/target \
 		--set variant=full --set labels=50 --set repeats=3 --set run=artifacts/quick/full-50 \
 		&& python -m grmp.recheck artifacts/quick/full-50/results.csv ../../reports/livec/runs.csv
