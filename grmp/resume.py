@@ -10,8 +10,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from grmp.journal import Journal
 
-SECONDS = 20.0
-"""Between two checkpoints: what an interruption costs at most."""
+TIMES = 20
+"""As long as it takes to write a checkpoint, training goes on before the next one: they cost a twentieth at most."""
 PIECE = "training"
 
 
@@ -36,7 +36,7 @@ class Training:
     ) -> None:
         self.journal, self.parameters = journal, parameters
         self.optimiser, self.schedule, self.generator = optimiser, schedule, generator
-        self._kept = time.monotonic()
+        self._next = 0.0  # seconds on the monotonic clock
 
     def restore(self) -> list[tuple]:
         """Put the last kept state back, and return the rows of the steps done by then; none at a fresh start."""
@@ -54,7 +54,8 @@ class Training:
 
     def keep(self, rows: list[tuple], last: bool) -> None:
         """Note the state after the step that the last of `rows` tells of, if it is time, or the `last` one."""
-        if self.journal.folder is None or not (last or time.monotonic() - self._kept >= SECONDS):
+        started = time.monotonic()
+        if self.journal.folder is None or not (last or started >= self._next):
             return
         state = self.optimiser.state_dict()
         tensors = {f"parameter {index}": parameter for index, parameter in enumerate(self.parameters)}
@@ -63,7 +64,8 @@ class Training:
         tensors |= {"generator": self.generator.get_state()} | _global_generators()
         told = {"groups": state["param_groups"], "schedule": self.schedule.state_dict(), "rows": rows}
         self.journal.write(PIECE, tensors, {name: json.dumps(value) for name, value in told.items()})
-        self._kept = time.monotonic()
+        ended = time.monotonic()
+        self._next = ended + TIMES * (ended - started)
 
 
 def _optimiser_state(groups: list[dict], tensors: dict[str, Tensor]) -> dict:
