@@ -67,7 +67,7 @@ def _runs(info: dict[str, Any]) -> bool:
         return False
     except psutil.AccessDenied:  # somebody else's
         return True
-    return any("dvc" in word or word == __spec__.name for word in words)
+    return any(Path(word).name in ("dvc", __spec__.name) for word in words)
 
 
 def main() -> None:

@@ -54,9 +54,10 @@ def test_pre_training_goes_on_to_the_same_bits(
     with killed_after.context() as patch:
         patch.delenv(UNFINISHED_VARIABLE)
         undisturbed = run()
-    with killed_after.context() as patch, pytest.raises(Killed):
+    with killed_after.context() as patch:
         stop_at(step, patch)
-        run()
+        with pytest.raises(Killed):
+            run()
     found = run()
     assert found[0] == undisturbed[0]
     assert all(torch.equal(found[1][name], value) for name, value in undisturbed[1].items())
@@ -80,9 +81,10 @@ def test_alignment_goes_on_to_the_same_bits(
     with killed_after.context() as patch:
         patch.delenv(UNFINISHED_VARIABLE)
         undisturbed = run()
-    with killed_after.context() as patch, pytest.raises(Killed):
+    with killed_after.context() as patch:
         stop_at(step, patch)
-        run()
+        with pytest.raises(Killed):
+            run()
     found = run()
     assert found[0] == undisturbed[0]
     assert all(torch.equal(found[1][name], value) for name, value in undisturbed[1].items())

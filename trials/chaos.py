@@ -63,15 +63,11 @@ class Trial:
         halves = len(list(self.clone.rglob(".*.part")))
         return State(set(stages), {path: inode for path, inode in pieces.items() if path.stem != PIECE}, halves)
 
-    def check(self, run: StudyRun, over: bool = False) -> str:
+    def check(self, run: StudyRun) -> str:
         """What the run did with what its predecessor left; notes what it must not have done."""
         again = [name for name in run.started if name in self.before.stages]
         now = self.look()
-        remade = [
-            path
-            for path, inode in self.before.pieces.items()
-            if now.pieces.get(path, None if over else 0) not in (inode, None)
-        ]
+        remade = [path for path, inode in self.before.pieces.items() if now.pieces.get(path, inode) != inode]
         self.failures += [f"{run.name}: {name} had been done and ran again" for name in again]
         self.failures += [f"{run.name}: {path.name} had been kept and was made again" for path in remade]
         done = f"skipped {len(self.before.stages)} stages, kept {len(self.before.pieces)} pieces"
@@ -118,17 +114,17 @@ def undisturbed(clone: Path) -> dict[str, float]:
     return {name: end - start for (name, start), end in zip(run.stages, starts[1:])}
 
 
-def interrupted_well(run: StudyRun, seconds: float) -> bool:
-    """Whether Ctrl-C was answered soon, with one line that says how to go on."""
+def interrupted_well(run: StudyRun) -> bool:
+    """Whether Ctrl-C was answered with one line that says how to go on."""
     run.wait()
     told = run.text.count("interrupted; `make study` goes on where it stopped")
-    return seconds < SOON and told == 1 and "Traceback" not in run.text
+    return told == 1 and "Traceback" not in run.text
 
 
 def disturb(trial: Trial, durations: dict[str, float], kills: int, seed: int) -> int:
     """Kill as planned, restart at once, until done; returns how many kills found their stage."""
     order, delivered = list(durations), 0
-    print(f"{'':>3}  {'stage':24} {'at s':>5} of   {'whom':7} {'gone s':>6}  the run before it was killed")
+    print(f"{'':>3}  {'stage':24} {'at s':>5}   of  {'whom':7} {'gone s':>6}  the run before it was killed")
     run = StudyRun(trial.clone, "0")
     for number, (target, moment, whom) in enumerate(plan(durations, kills, random.Random(seed)), 1):
         stage = run.wait_for(set(order[order.index(target) :]))
@@ -138,21 +134,20 @@ def disturb(trial: Trial, durations: dict[str, float], kills: int, seed: int) ->
         if run.process.poll() is not None:
             break
         run.kill(whom)
+        stage, at = run.started[-1], time.monotonic() - run.stages[-1][1]
+        done = trial.check(run)
         following = StudyRun(trial.clone, str(number)) if whom != "Ctrl-C" else None
         seconds = run.gone()
-        if seconds >= SOON or (whom == "Ctrl-C" and not interrupted_well(run, seconds)):
-            trial.failures.append(
-                f"{run.name}: {whom} in {stage}: gone after {seconds:.1f} s, last words:\n{run.text[-600:]}"
-            )
+        if seconds >= SOON or (whom == "Ctrl-C" and not interrupted_well(run)):
+            last = f"gone after {seconds:.1f} s, last words:\n{run.text[-600:]}"
+            trial.failures.append(f"{run.name}: {whom} in {stage}: {last}")
         delivered += whom != "Ctrl-C"
-        done = trial.check(run)
-        print(
-            f"{number:3}  {stage:24} {moment:5.1f} {durations[stage]:4.1f} {whom:7} {seconds:6.2f}  {done}", flush=True
-        )
+        row = f"{number:3}  {stage:24} {at:5.1f} {durations[stage]:4.1f}  {whom:7} {seconds:6.2f}  {done}"
+        print(row, flush=True)
         run = following or StudyRun(trial.clone, str(number))
     if run.wait():
         trial.failures.append(f"{run.name}: the study did not end well:\n{run.text[-3000:]}")
-    print(f"     to the end: {trial.check(run, over=True)}")
+    print(f"     to the end: {trial.check(run)}")
     return delivered
 
 
