@@ -10,6 +10,7 @@ from multiprocessing import parent_process
 import psutil
 
 PAUSE = 0.25  # seconds between two looks at the parent
+PATIENCE = 1.5  # seconds for killed processes to end
 
 
 def end_with_parent() -> None:
@@ -30,7 +31,16 @@ def end_descendants() -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(processes, timeout=2)
+    limit = time.monotonic() + PATIENCE
+    while any(map(_works, processes)) and time.monotonic() < limit:
+        time.sleep(PAUSE / 10)
+
+
+def _works(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE  # which nobody has asked for its exit status yet
+    except psutil.NoSuchProcess:
+        return False
 
 
 def end_with_pool() -> None:

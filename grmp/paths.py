@@ -8,6 +8,6 @@ STUDY = CHECKPOINTS / "grmp.safetensors"
 FITTED = CHECKPOINTS / "fitted.safetensors"
 """What `grmp fit` writes."""
 UNFINISHED = Path("artifacts/unfinished")
-"""What interrupted stages have done; `make study` removes it when every result is there."""
+"""What an interrupted stage has done; removed once DVC has noted the stage as done."""
 UNFINISHED_VARIABLE = "GRMP_UNFINISHED"
 """Environment variable with that folder, which `make study` sets; where it is not set, nothing is kept."""

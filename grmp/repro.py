@@ -6,6 +6,8 @@ others may have by now.
 """
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,12 +16,14 @@ from typing import IO, Any
 
 import psutil
 from dvc.cli import main as dvc
+from dvc.dvcfile import LOCK_FILE
 from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE
 
 from grmp.files import whole, write_whole
 from grmp.orphans import end_with_parent
+from grmp.paths import UNFINISHED, UNFINISHED_VARIABLE
 
 _open = LocalFileSystem.open
 
@@ -39,6 +43,13 @@ def _open_whole(system: LocalFileSystem, path: str, mode: str = "r", **options: 
 def _written(path: Path, encoding: str = "utf-8") -> Iterator[IO[str]]:
     with whole(path) as beside, beside.open("w", encoding=encoding) as file:
         yield file
+    if path.name == LOCK_FILE:
+        forget_pieces()
+
+
+def forget_pieces() -> None:
+    """Remove the kept pieces of stages: DVC runs one at a time, and has noted the last one as done."""
+    shutil.rmtree(os.environ.get(UNFINISHED_VARIABLE, UNFINISHED), ignore_errors=True)
 
 
 def forget_the_dead(table: Path) -> None:
@@ -71,11 +82,16 @@ def _runs(info: dict[str, Any]) -> bool:
 
 
 def main() -> None:
-    """Run `dvc repro` with the given arguments."""
+    """Run `dvc repro` with the given arguments; with `--force` no kept piece is used."""
     end_with_parent()
     write_text_whole()
     forget_the_dead(Path(Repo.find_root()) / Repo.DVC_DIR / "tmp" / RWLOCK_FILE)
-    sys.exit(dvc(["repro", *sys.argv[1:]]))
+    if "--force" in sys.argv:
+        forget_pieces()
+    status = dvc(["repro", *sys.argv[1:]])
+    if status == 0:
+        forget_pieces()
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Nothing has to be tidied up at the end, so Ctrl-C ends every process at once.
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -26,17 +25,11 @@ def _ignore_interrupts() -> None:
 def reproduce(stages: list[str], force: bool = False) -> int:
     """`dvc repro` with journals for unfinished stages; returns its exit status.
 
-    Journals go when every stage is done, and before a forced run. DVC and its stages do not hear Ctrl-C: whoever calls
-    this answers it for all of them.
+    DVC and its stages do not hear Ctrl-C: whoever calls this answers it for all of them.
     """
-    if force:
-        shutil.rmtree(UNFINISHED, ignore_errors=True)
     command = [sys.executable, "-m", "grmp.repro", *(["--force"] if force else []), *stages]
     environment = {**os.environ, UNFINISHED_VARIABLE: str(UNFINISHED)}
-    status = subprocess.call(command, env=environment, preexec_fn=_ignore_interrupts)
-    if status == 0 and not stages:
-        shutil.rmtree(UNFINISHED, ignore_errors=True)
-    return status
+    return subprocess.call(command, env=environment, preexec_fn=_ignore_interrupts)
 
 
 def _end(again: str) -> Callable[..., None]:

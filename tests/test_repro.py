@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from dvc.fs import LocalFileSystem, localfs
-from dvc.utils.serialize import load_yaml, modify_yaml
+from dvc.utils.serialize import dump_yaml, load_yaml, modify_yaml
 from ruamel.yaml.representer import RepresenterError
 
+from grmp.paths import UNFINISHED_VARIABLE
 from grmp.repro import forget_the_dead, write_text_whole
 
 
@@ -27,6 +28,18 @@ def test_a_lock_file_is_written_and_read_as_ever(lock: Path) -> None:
         content["stages"]["b"] = 2
     assert load_yaml(str(lock), fs=localfs)["stages"] == {"a": 1, "b": 2}
     assert list(lock.parent.iterdir()) == [lock]
+
+
+def test_kept_pieces_go_once_a_stage_is_noted(lock: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(UNFINISHED_VARIABLE, str(lock.parent / "unfinished"))
+    (lock.parent / "unfinished/x").mkdir(parents=True)
+    dump_yaml(str(lock.parent / "data.dvc"), {}, fs=localfs)
+    assert (lock.parent / "unfinished/x").is_dir()
+    with pytest.raises(RepresenterError):
+        write_half(lock)
+    assert (lock.parent / "unfinished/x").is_dir()
+    dump_yaml(str(lock), {"stages": {}}, fs=localfs)
+    assert not (lock.parent / "unfinished").exists()
 
 
 def write_half(lock: Path) -> None:
