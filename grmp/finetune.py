@@ -140,8 +140,9 @@ def predict(
 ) -> Float[Tensor, " n"]:
     """Quality in (0, 1) from frozen tokens, averaged over an image's views, on the CPU."""
     with runtime.autocast():
+        classes = model.class_features()
         parts = [
-            model.quality_logit(model.finish(part.to(runtime.device, runtime.dtype), block)).float().sigmoid().cpu()
+            model.quality_logit(model.finish(part.to(runtime.device, runtime.dtype), block), classes).sigmoid().cpu()
             for part in features.tokens.flatten(0, 1).split(batch)
         ]
     return torch.cat(parts).unflatten(0, features.tokens.shape[:2]).mean(dim=1)

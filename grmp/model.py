@@ -12,7 +12,7 @@ from grmp.align import encode, scene_texts, tokenise
 from grmp.errors import UserError
 from grmp.params import Prompts
 from grmp.prompts import TextPrompt, VisualPrompt
-from grmp.towers import embed_patches, embed_tokens, encode_text, pool_image, run_block
+from grmp.towers import embed_patches, embed_tokens, encode_text, pool_image, run_block, run_first_token
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -47,7 +47,7 @@ class PromptedCLIP(nn.Module):
         return self.finish(self.begin(images, stop=0), start=0)
 
     def begin(self, images: Float[Tensor, "b 3 h w"], stop: int) -> Float[Tensor, "b n d"]:
-        """Class and patch tokens in front of block `stop` (prompt tokens taken out: the block brings its own)."""
+        """Class and patch tokens in front of block `stop` (no prompt tokens: the block brings its own)."""
         x = embed_patches(self.clip, (images - self.mean) / self.std)
         for index in range(stop):
             x = self._run(x, index)
@@ -55,19 +55,19 @@ class PromptedCLIP(nn.Module):
 
     def finish(self, x: Float[Tensor, "b n d"], start: int) -> Float[Tensor, "b e"]:
         """L2-normalised embeddings from the tokens in front of block `start`."""
-        last = len(self.clip.visual.transformer.resblocks) - 1
-        for index in range(start, last):
+        blocks = self.clip.visual.transformer.resblocks
+        for index in range(start, len(blocks) - 1):
             x = self._run(x, index)
-        x = self._run(x, last, class_token_only=True)
+        x = run_first_token(blocks[-1], x, self.prompt(-1))
         return pool_image(self.clip, x if self.visual_prompt is None else self.visual_prompt.norm(x))
 
-    def _run(self, x: Float[Tensor, "b n d"], index: int, class_token_only: bool = False) -> Tensor:
-        block = self.clip.visual.transformer.resblocks[index]
-        queries = 1 if class_token_only else None
-        if self.visual_prompt is None or index >= self.visual_prompt.depth:
-            return run_block(block, x, queries=queries)
-        x = run_block(block, self.visual_prompt.insert(x, index), queries=queries)
-        return x if class_token_only else self.visual_prompt.remove(x)
+    def _run(self, x: Float[Tensor, "b n d"], index: int) -> Float[Tensor, "b n d"]:
+        return run_block(self.clip.visual.transformer.resblocks[index], x, context=self.prompt(index))
+
+    def prompt(self, index: int) -> Float[Tensor, "m d"] | None:
+        """The prompt tokens of image block `index`, counted from the end where negative; None where it has none."""
+        index %= len(self.clip.visual.transformer.resblocks)
+        return self.visual_prompt(index) if self.visual_prompt and index < self.visual_prompt.depth else None
 
     def class_features(self) -> Float[Tensor, "2 e"]:
         """L2-normalised embeddings of "high quality." and "low quality." behind the learned context."""
@@ -78,9 +78,14 @@ class PromptedCLIP(nn.Module):
         """L2-normalised embeddings of the nine scene sentences, without context."""
         return encode(self.clip, scene_texts())
 
-    def quality_logit(self, features: Float[Tensor, "b e"]) -> Float[Tensor, " b"]:
-        """`s * f . (t_hi - t_lo)`, whose sigmoid is the two-way softmax, hence the quality."""
-        high, low = self.class_features()
+    def quality_logit(
+        self, features: Float[Tensor, "b e"], classes: Float[Tensor, "2 e"] | None = None
+    ) -> Float[Tensor, " b"]:
+        """`s * f . (t_hi - t_lo)`, whose sigmoid is the two-way softmax, hence the quality.
+
+        `classes` are `class_features`, where they are at hand.
+        """
+        high, low = self.class_features() if classes is None else classes
         return self._scaled(features, (high - low)[None]).squeeze(-1)
 
     def scene_logits(self, features: Float[Tensor, "b e"]) -> Float[Tensor, "b 9"]:

@@ -124,6 +124,7 @@ class Image(Section):
 class Pretrain(Section):
     """Meta-prompt pre-training (MPP)."""
 
+    source: str
     algorithm: Literal["reptile", "fomaml", "maml", "joint"]
     outer_steps: Count
     tasks: Annotated[int, Field(ge=1, le=25, strict=True)]

@@ -43,7 +43,13 @@ def project(
 
 def cosine(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:
     """Cosine of the angle between two lists of gradients, each taken as one vector; 0 where one is zero."""
-    return float(torch.cosine_similarity(flatten(a), flatten(b), dim=0))
+    lengths = inner(a, a).sqrt() * inner(b, b).sqrt()
+    return float(inner(a, b) / lengths) if lengths > 0 else 0.0
+
+
+def inner(a: Sequence[Tensor], b: Sequence[Tensor]) -> Float[Tensor, ""]:
+    """Inner product of two lists of tensors, each taken as one vector."""
+    return torch.stack([torch.dot(x.flatten(), y.flatten()) for x, y in zip(a, b, strict=True)]).sum()
 
 
 def flatten(tensors: Sequence[Tensor]) -> Float[Tensor, " n"]:

@@ -45,11 +45,6 @@ class VisualPrompt(nn.Module):
         """Blocks that get tokens, counted from the first."""
         return len(self.tokens)
 
-    def insert(self, x: Float[Tensor, "b n d"], block: int) -> Float[Tensor, "b m d"]:
-        """Put this block's tokens between the class token and the patches."""
-        tokens = self.dropout(self.projection(self.tokens[block])).expand(len(x), -1, -1).to(x.dtype)
-        return torch.cat([x[:, :1], tokens, x[:, 1:]], dim=1)
-
-    def remove(self, x: Float[Tensor, "b m d"]) -> Float[Tensor, "b n d"]:
-        """Take the tokens out again."""
-        return torch.cat([x[:, :1], x[:, 1 + self.tokens.shape[1] :]], dim=1)
+    def forward(self, block: int) -> Float[Tensor, "m d"]:
+        """The tokens of this block, which class and patch tokens read beside each other."""
+        return self.dropout(self.projection(self.tokens[block]))

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
-from torch.nn import functional as F
 
 from grmp.crops import to_float
 from grmp.model import PromptedCLIP
 from grmp.runtime import Runtime
+from grmp.towers import first_token_shares
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,11 @@ def class_attention(model: PromptedCLIP, x: Float[Tensor, "b n d"]) -> Float[Ten
     `x` are the tokens in front of that block. Values are shares of one: what they lack goes to the class token itself
     and to the block's prompt tokens.
     """
-    blocks, prompt = model.clip.visual.transformer.resblocks, model.visual_prompt
-    if prompt is not None and len(blocks) <= prompt.depth:
-        x = prompt.insert(x, len(blocks) - 1)
-    layer = blocks[-1].attn
-    qkv = F.linear(blocks[-1].ln_1(x), layer.in_proj_weight, layer.in_proj_bias)
-    q, k, _ = qkv.unflatten(-1, (3, layer.num_heads, -1)).permute(2, 0, 3, 1, 4)  # each [b, heads, n, d / heads]
-    shares = (q[:, :, :1] @ k.mT * layer.head_dim**-0.5).softmax(dim=-1).mean(dim=1)[:, 0]  # [b, n]
+    block, prompt = model.clip.visual.transformer.resblocks[-1], model.prompt(-1)
+    context = None if prompt is None else block.ln_1(prompt)
+    shares = first_token_shares(block.attn, block.ln_1(x), context).mean(dim=1)  # [b, n]
     rows, columns = model.clip.visual.grid_size
-    return shares[:, -rows * columns :].unflatten(1, (rows, columns))
+    return shares[:, 1 : 1 + rows * columns].unflatten(1, (rows, columns))
 
 
 @torch.no_grad()

@@ -35,39 +35,27 @@ def test_context_takes_the_place_of_the_placeholders() -> None:
     assert torch.equal(found[:, 4:], embedded[:, 4:])
 
 
-def test_tokens_stand_between_the_class_token_and_the_patches() -> None:
-    prompt, x = VisualPrompt(2, 3, 8), torch.randn(2, 5, 8)
-    found = prompt.insert(x, 1)
-    assert torch.equal(found[:, 0], x[:, 0])
-    assert all(torch.equal(row[1:3], prompt.tokens[1]) for row in found)
-    assert torch.equal(found[:, 3:], x[:, 1:])
-
-
-def test_removing_undoes_inserting() -> None:
-    prompt, x = VisualPrompt(2, 3, 8), torch.randn(2, 5, 8)
-    assert torch.equal(prompt.remove(prompt.insert(x, 0)), x)
-
-
 def test_every_block_has_tokens_of_its_own() -> None:
-    prompt, x = VisualPrompt(2, 3, 8), torch.randn(1, 5, 8)
+    prompt = VisualPrompt(2, 3, 8)
     assert prompt.depth == 3
-    assert not torch.equal(prompt.insert(x, 0), prompt.insert(x, 2))
+    assert all(torch.equal(prompt(block), prompt.tokens[block]) for block in range(3))
+    assert not torch.equal(prompt(0), prompt(2))
 
 
 def test_the_projection_starts_as_the_identity_and_is_used() -> None:
-    prompt, x = VisualPrompt(2, 1, 8, projection=True), torch.randn(1, 5, 8)
-    assert torch.equal(prompt.insert(x, 0)[0, 1:3], prompt.tokens[0])
+    prompt = VisualPrompt(2, 1, 8, projection=True)
+    assert torch.equal(prompt(0), prompt.tokens[0])
     with torch.no_grad():
         prompt.projection.weight.mul_(2)
         prompt.projection.bias.add_(1)
-    torch.testing.assert_close(prompt.insert(x, 0)[0, 1:3], 2 * prompt.tokens[0] + 1)
+    torch.testing.assert_close(prompt(0), 2 * prompt.tokens[0] + 1)
 
 
 def test_dropout_acts_in_training_alone() -> None:
-    prompt, x = VisualPrompt(50, 1, 8, dropout=0.5), torch.randn(1, 5, 8)
-    dropped = (prompt.train().insert(x, 0)[0, 1:51] == 0).float().mean()
+    prompt = VisualPrompt(50, 1, 8, dropout=0.5)
+    dropped = (prompt.train()(0) == 0).float().mean()
     assert 0.3 < dropped < 0.7
-    assert torch.equal(prompt.eval().insert(x, 0)[0, 1:51], prompt.tokens[0])
+    assert torch.equal(prompt.eval()(0), prompt.tokens[0])
 
 
 @pytest.mark.parametrize("values", [TextPrompt(64, 64).context, VisualPrompt(64, 2, 64).tokens])
@@ -76,6 +64,5 @@ def test_fresh_prompts_are_small_and_centred(values: torch.Tensor) -> None:
     assert abs(values.mean().item()) < CONTEXT_STD / 10
 
 
-def test_prompts_take_the_type_of_what_they_join() -> None:
-    assert VisualPrompt(2, 1, 8).insert(torch.randn(1, 5, 8).bfloat16(), 0).dtype == torch.bfloat16
+def test_the_context_takes_the_type_of_what_it_joins() -> None:
     assert TextPrompt(2, 8)(torch.randn(1, 5, 8).bfloat16()).dtype == torch.bfloat16

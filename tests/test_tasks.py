@@ -1,53 +1,106 @@
+import itertools
+from functools import partial
+from pathlib import Path
+
+import numpy as np
 import pandas as pd
 import pytest
+import torch
+from PIL import Image
 
-from grmp.datasets.tasks import task_pools
+from grmp import datasets, sets
 from grmp.errors import UserError
+from grmp.params import Params, Pretrain
+from grmp.tasks import held_out, read_tasks
 
-MANIFEST = pd.DataFrame(
-    [
-        (f"I{r:02}_{kind}_{level}.png", f"I{r:02}", str(kind))
-        for r in range(10)
-        for kind in (1, 2, 11)
-        for level in (1, 2)
-    ],
-    columns=["image", "reference", "distortion"],
-)
+NAMES = [f"photo{index}" for index in range(10)]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_each_type_is_a_task_whose_parts_share_no_reference(seed: int) -> None:
-    pools = task_pools(MANIFEST, 0.2, seed)
-    assert set(pools) == {"1", "2", "11"}
-    held_out = {frozenset(MANIFEST["reference"].iloc[pool.query]) for pool in pools.values()}
-    assert len(held_out) == 1  # the same references in every task: no content is learnt in one and judged in another
-    for kind, pool in pools.items():
-        assert len(set(MANIFEST["reference"].iloc[pool.query])) == 2
-        assert not set(MANIFEST["reference"].iloc[pool.query]) & set(MANIFEST["reference"].iloc[pool.support])
-        assert sorted(pool.support + pool.query) == MANIFEST.index[MANIFEST["distortion"] == kind].tolist()
+def write_image(path: Path, height: int = 40, width: int = 60) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((height, width, 3), 128, np.uint8)).save(path)
 
 
-def test_places_count_rows_whatever_the_index() -> None:
-    assert task_pools(MANIFEST.set_index(MANIFEST.index + 100), 0.2, 1) == task_pools(MANIFEST, 0.2, 1)
+def write_generated(folder: Path, types: tuple[str, ...]) -> None:
+    rows = [
+        {"image": f"images/{name}_{kind}.png", "score": 0.5, "scene": "plant", "photograph": name, "distortions": kind}
+        for name in NAMES
+        for kind in types
+    ]
+    for row in rows:
+        write_image(folder / row["image"])
+    sets.write_manifest(folder, pd.DataFrame(rows).assign(levels="1", part="pretrain"))
 
 
-def test_the_query_references_follow_the_seed() -> None:
-    assert task_pools(MANIFEST, 0.2, 1) == task_pools(MANIFEST, 0.2, 1)
-    assert any(task_pools(MANIFEST, 0.2, seed) != task_pools(MANIFEST, 0.2, 1) for seed in (2, 3, 4))
+@pytest.fixture
+def generated(settings: Params, tmp_path: Path) -> Pretrain:
+    write_generated(tmp_path / "pretrain", ("1", "2", "11"))
+    write_generated(tmp_path / "target", ("1+2",))
+    return settings.pretrain.model_copy(update={"source": str(tmp_path / "pretrain")})
 
 
-@pytest.mark.parametrize("column", ["reference", "distortion"])
-def test_sets_without_references_or_types_make_no_tasks(column: str) -> None:
-    with pytest.raises(UserError, match="60 of 60 images have no reference or no distortion type"):
-        task_pools(MANIFEST.assign(**{column: ""}), 0.2, 1)
+@pytest.fixture
+def kadid(settings: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pretrain:
+    """Two types of five references, in KADID-10k's official layout; the other images are missing on purpose."""
+    monkeypatch.setattr("grmp.tasks.read", partial(datasets.read, allow_missing=True))
+    for reference, kind, level in itertools.product(range(1, 6), (1, 11), (1, 5)):
+        write_image(tmp_path / f"images/I{reference:02}_{kind:02}_{level:02}.png")
+    return settings.pretrain.model_copy(update={"source": str(tmp_path)})
 
 
-def test_too_few_references_are_told() -> None:
-    with pytest.raises(UserError, match="1 references are too few"):
-        task_pools(MANIFEST[MANIFEST["reference"] == "I00"], 0.2, 1)
+def test_the_generated_set_makes_a_task_per_type(generated: Pretrain) -> None:
+    found = read_tasks(generated, 32, seed=1)
+    assert set(found.pools) == {"1", "2", "11"}
+    assert len(found.images) == len(found.scores) == len(found.manifest) == 30
+    assert all(image.shape == (3, 40, 60) for image in found.images)  # generated images have their size
 
 
-def test_a_type_without_query_images_is_named() -> None:
-    alone = pd.DataFrame([("x.png", "I00", "99"), *MANIFEST.itertuples(index=False)], columns=MANIFEST.columns)
-    with pytest.raises(UserError, match="distortion type 99: no images for query"):
-        task_pools(alone, 0.2, 1)
+def test_mixtures_join_the_tasks_of_each_of_their_types(generated: Pretrain) -> None:
+    plain, mixed = (read_tasks(generated.model_copy(update={"mixtures": on}), 32, 1).pools for on in (False, True))
+    sizes = {kind: len(mixed[kind].support + mixed[kind].query) for kind in mixed}
+    assert sizes == {"1": 20, "2": 20, "11": 10}
+    assert plain["11"] == mixed["11"]
+
+
+def test_kadid_itself_makes_tasks_with_its_raters_scores(kadid: Pretrain) -> None:
+    found = read_tasks(kadid, 32, seed=1)
+    assert set(found.pools) == {"1", "11"}
+    assert all(image.shape == (3, 32, 48) for image in found.images)
+    blur = found.manifest[(found.manifest["distortions"] == "1") & (found.manifest["photograph"] == "I01")]
+    weak, strong = found.scores[blur.index]  # sorted by name, hence by level
+    assert weak > 0.8
+    assert strong < 0.2
+
+
+def test_no_photograph_gives_both_support_and_query(kadid: Pretrain) -> None:
+    found = read_tasks(kadid, 32, seed=1)
+    for pool in found.pools.values():
+        sides = [set(found.manifest["photograph"].iloc[places]) for places in (pool.support, pool.query)]
+        assert sides[1] == found.query
+        assert not sides[0] & sides[1]
+
+
+def test_mixtures_are_of_the_generated_set_alone(kadid: Pretrain) -> None:
+    with pytest.raises(UserError, match=r"pretrain\.mixtures: .* has none; write false"):
+        read_tasks(kadid.model_copy(update={"mixtures": True}), 32, 1)
+
+
+def test_a_folder_without_tasks_is_told_what_it_should_be(settings: Params, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"holds no tasks; it is artifacts/distorted/pretrain, .* KADID-10k"):
+        read_tasks(settings.pretrain.model_copy(update={"source": str(tmp_path)}), 32, 1)
+
+
+def test_the_held_out_photographs_are_a_share_and_follow_the_seed() -> None:
+    assert len(held_out(NAMES, 0.2, 1)) == 2
+    assert len(held_out(NAMES, 0.01, 1)) == 1
+    assert held_out(NAMES, 0.2, 1) == held_out(NAMES, 0.2, 1)
+    assert any(held_out(NAMES, 0.2, seed) != held_out(NAMES, 0.2, 1) for seed in (2, 3, 4))
+
+
+def test_too_few_photographs_are_told() -> None:
+    with pytest.raises(UserError, match="1 photographs are too few"):
+        held_out(["alone"], 0.2, 1)
+
+
+def test_scores_are_of_the_images_beside_them(generated: Pretrain) -> None:
+    assert torch.equal(read_tasks(generated, 32, 1).scores, torch.full((30,), 0.5))

@@ -13,7 +13,17 @@ from open_clip.transformer import VisionTransformer
 from torch.nn import functional as F
 
 from grmp.backbone import build
-from grmp.towers import attention, embed_patches, embed_tokens, encode_text, pool_image, run_block
+from grmp.towers import (
+    attention,
+    embed_patches,
+    embed_tokens,
+    encode_text,
+    first_token_attention,
+    first_token_shares,
+    pool_image,
+    run_block,
+    run_first_token,
+)
 
 ROUNDING = {"rtol": 2e-5, "atol": 2e-6}
 
@@ -25,11 +35,11 @@ def spread(module: torch.nn.Module) -> None:
             parameter.add_(torch.randn_like(parameter) * 0.1)
 
 
-def encode_image(clip: CLIP, images: torch.Tensor, last_queries: int | None = None) -> torch.Tensor:
+def encode_image(clip: CLIP, images: torch.Tensor, first_token: bool = False) -> torch.Tensor:
     x, blocks = embed_patches(clip, images), clip.visual.transformer.resblocks
     for block in blocks[:-1]:
         x = run_block(block, x)
-    return pool_image(clip, run_block(blocks[-1], x, queries=last_queries))
+    return pool_image(clip, (run_first_token if first_token else run_block)(blocks[-1], x))
 
 
 @pytest.fixture
@@ -63,28 +73,59 @@ def test_a_real_vit_b_16_equals_open_clip() -> None:
     images = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         torch.testing.assert_close(
-            encode_image(clip, images, last_queries=1), clip.encode_image(images, normalize=True), **ROUNDING
+            encode_image(clip, images, first_token=True), clip.encode_image(images, normalize=True), **ROUNDING
         )
 
 
 def test_the_class_token_alone_is_enough_in_the_last_block(clip: CLIP) -> None:
     images = torch.randn(2, 3, 48, 48)
-    torch.testing.assert_close(encode_image(clip, images, 1), encode_image(clip, images), **ROUNDING)
+    torch.testing.assert_close(encode_image(clip, images, first_token=True), encode_image(clip, images), **ROUNDING)
 
 
-@pytest.mark.parametrize("queries", [1, 3])
-def test_a_block_can_compute_its_first_tokens_only(clip: CLIP, queries: int) -> None:
-    block, x = clip.visual.transformer.resblocks[0], torch.randn(2, 7, 64)
-    found = run_block(block, x, queries=queries)
-    assert found.shape == (2, queries, 64)
-    torch.testing.assert_close(found, block(x)[:, :queries], **ROUNDING)
+@pytest.mark.parametrize("context", [None, 3])
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_a_block_can_compute_its_first_token_only(clip: CLIP, context: int | None, precision: torch.dtype) -> None:
+    block, x = clip.visual.transformer.resblocks[0], torch.randn(2, 7, 64).to(precision)
+    spread(block)
+    shared = None if context is None else torch.randn(context, 64)
+    with torch.autocast("cpu", enabled=precision == torch.bfloat16):
+        found, whole = run_first_token(block, x, shared), run_block(block, x, context=shared)
+    assert found.shape == (2, 1, 64)
+    rounding = ROUNDING if precision == torch.float32 else {"rtol": 0.05, "atol": 0.05}
+    torch.testing.assert_close(found.float(), whole[:, :1].float(), **rounding)
+
+
+def test_context_is_read_as_if_it_stood_in_every_row(clip: CLIP) -> None:
+    block, x, context = clip.visual.transformer.resblocks[0], torch.randn(2, 7, 64), torch.randn(3, 64)
+    spread(block)
+    beside = block(torch.cat([x, context.expand(2, -1, -1)], dim=1))
+    torch.testing.assert_close(run_block(block, x, context=context), beside[:, :7], **ROUNDING)
+
+
+def test_the_shares_of_the_first_token_are_torchs(clip: CLIP) -> None:
+    layer, x, context = clip.visual.transformer.resblocks[0].attn, torch.randn(2, 7, 64), torch.randn(3, 64)
+    spread(layer)
+    everything = torch.cat([x, context.expand(2, -1, -1)], dim=1)
+    _, expected = layer(x, everything, everything, average_attn_weights=False)
+    torch.testing.assert_close(first_token_shares(layer, x, context), expected[:, :, 0], **ROUNDING)
+
+
+def test_the_first_tokens_gradients_are_those_of_the_whole_block(clip: CLIP) -> None:
+    layer, context = clip.visual.transformer.resblocks[0].attn, torch.randn(3, 64, requires_grad=True)
+    spread(layer)
+    x = torch.randn(2, 7, 64, requires_grad=True)
+    wanted = [x, context, *layer.requires_grad_(True).parameters()]
+    first, whole = first_token_attention(layer, x, context), attention(layer, x, context=context)[:, :1]
+    ours, theirs = (torch.autograd.grad(found.square().sum(), wanted) for found in (first, whole))
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
 def test_attention_equals_torchs(clip: CLIP) -> None:
     layer, x = clip.visual.transformer.resblocks[0].attn, torch.randn(2, 7, 64)
     spread(layer)
     expected, _ = layer(x, x, x, need_weights=False)
-    torch.testing.assert_close(attention(layer, x, None, None), expected, **ROUNDING)
+    torch.testing.assert_close(attention(layer, x), expected, **ROUNDING)
 
 
 def test_layer_scale_is_applied() -> None:
@@ -119,7 +160,7 @@ def test_embeddings_have_length_one(clip: CLIP, tokens: torch.Tensor) -> None:
 def test_gradients_equal_open_clips(clip: CLIP) -> None:
     images, upstream = torch.randn(2, 3, 48, 48), torch.randn(2, 16)
     weights = list(clip.requires_grad_(True).visual.parameters())
-    ours = torch.autograd.grad((encode_image(clip, images, 1) * upstream).sum(), weights)
+    ours = torch.autograd.grad((encode_image(clip, images, first_token=True) * upstream).sum(), weights)
     theirs = torch.autograd.grad((F.normalize(clip.encode_image(images), dim=-1) * upstream).sum(), weights)
     for one, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)

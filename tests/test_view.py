@@ -36,10 +36,11 @@ def test_attention_is_torchs_without_prompts(plain: PromptedCLIP) -> None:
 
 def test_prompts_of_the_last_block_take_their_share(model: PromptedCLIP) -> None:
     x = torch.randn(2, 10, 64)
-    every = torchs_attention(model, model.visual_prompt.insert(x, 2))
-    found = class_attention(model, x)
-    torch.testing.assert_close(found, every[:, 3:].unflatten(1, (3, 3)), **ROUNDING)
-    torch.testing.assert_close(found.sum(dim=(1, 2)) + every[:, :3].sum(dim=1), torch.ones(2))
+    every = torchs_attention(model, torch.cat([x, model.prompt(2).expand(2, -1, -1)], dim=1))
+    found, prompts = class_attention(model, x), every[:, 10:].sum(dim=1)
+    assert prompts.min() > 0
+    torch.testing.assert_close(found, every[:, 1:10].unflatten(1, (3, 3)), **ROUNDING)
+    torch.testing.assert_close(found.sum(dim=(1, 2)) + every[:, 0] + prompts, torch.ones(2))
 
 
 def test_prompts_of_earlier_blocks_alone_have_no_share(clip: CLIP, settings: Params) -> None:

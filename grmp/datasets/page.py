@@ -29,7 +29,8 @@ and files do not matter. An image that is not there is an error, unless a partia
 `grmp.splits.random_split` deals a set to train and test (and val) whole contents at a time: images of one reference
 stay together, and images without one stay together where they look alike. `grmp.splits.read_split` reads a published
 split, a table with the columns image and role (train, val or test), and checks it against the set.
-`grmp.datasets.tasks.task_pools` makes pre-training tasks of kadid-10k or tid2013."""
+KADID-10k or TID2013 can be what the prompts are pre-trained on, as in the paper: `pretrain.source` in `params.yaml`
+names the folder."""
 
 
 def markdown() -> str:
