@@ -17,6 +17,13 @@ TOKEN = "GRMP_TRIAL"
 _STAGE = re.compile(r"Running stage '([^']+)'")
 
 
+def _sit_down() -> None:
+    """What a login does: take the terminal as the session's own, and hear it, even where the trial itself does not."""
+    os.close(os.open(os.ttyname(0), os.O_RDWR))
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class StudyRun:
     """`make study`, with all that it prints and when each stage starts."""
 
@@ -41,7 +48,7 @@ class StudyRun:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # makes it the controlling terminal
+            preexec_fn=_sit_down,
         )
         os.close(theirs)
         self._reader = threading.Thread(target=self._read, daemon=True)
