@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,7 +27,7 @@ from grmp.photos import read_manifest
 from grmp.pretrain import make_pools, pretrain
 from grmp.runtime import Runtime
 
-KILLS = 12
+KILLS = 8
 
 
 @pytest.fixture
@@ -60,15 +61,15 @@ def disturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Call
         os.waitpid(run(work, tmp_path / "disturbed"), 0)
         assert (tmp_path / "disturbed").read_text() == (tmp_path / "undisturbed").read_text()
         assert kept[-1]
-        for before, after in zip(kept, kept[1:]):
+        for before, after in pairwise(kept):
             assert all(after[path] == when for path, when in before.items() if path.stem != resume.PIECE)
 
     return check
 
 
 def test_a_cell(study: Study, settings: Params, disturbed: Callable) -> None:  # noqa: F811
-    settings = settings.model_copy(update={"finetune": study.finetune.model_copy(update={"steps": 20})})
-    longer = SimpleNamespace(**{**vars(study), "folds": study.folds * 4, "finetune": settings.finetune, "repeats": 8})
+    settings = settings.model_copy(update={"finetune": study.finetune.model_copy(update={"steps": 10})})
+    longer = SimpleNamespace(**{**vars(study), "folds": study.folds * 2, "finetune": settings.finetune, "repeats": 4})
 
     def work() -> str:
         cell = run_cell(longer, "full", 6, settings.qgr)
