@@ -10,20 +10,23 @@ export PYTHONUNBUFFERED := 1
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help study livec livec-quick test lint explore open docs lock clean env
+.PHONY: help study livec livec-quick test chaos lint explore open docs lock clean env
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 study: env       ## regenerate every result: environment, then `dvc repro`
-	@$(BIN)/python -m grmp.params && $(BIN)/dvc repro && echo "done: make open shows reports/index.html"
+	@$(BIN)/python -m grmp.params
+	@$(BIN)/python -m grmp.study
+	@echo "done: make open shows reports/index.html"
 
 livec: env livec-data  ## the study on human scores: make livec DATA=FOLDER with LIVEC in it (see studies/livec/README.md)
-	@cd studies/livec && python -m grmp.params && dvc repro \
-		&& cd ../.. && dvc repro -q --force --single-item index && echo "done: open reports/livec/report.html"
+	@cd studies/livec && python -m grmp.params && exec python -m grmp.study --again "make livec"
+	@dvc repro -q --force --single-item index && echo "done: open reports/livec/report.html"
 
 livec-quick: env livec-data  ## three splits of it again, against what is committed: make livec-quick DATA=FOLDER
-	@cd studies/livec && dvc repro features && python -m grmp.notebook ../../notebooks/03_finetune.ipynb \
+	@cd studies/livec && exec python -m grmp.study --again "make livec-quick" features
+	@cd studies/livec && python -m grmp.notebook ../../notebooks/03_finetune.ipynb \
 		artifacts/quick/full-50.ipynb --sections compute,image,prompts,finetune,qgr --set target=artifacts/target \
 		--set variant=full --set labels=50 --set repeats=3 --set run=artifacts/quick/full-50 \
 		&& python -m grmp.recheck artifacts/quick/full-50/results.csv ../../reports/livec/runs.csv
@@ -39,6 +42,9 @@ livec-data:
 
 test: env        ## environment, then the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+chaos: env       ## kill a tiny study at 30 random moments, and see that it loses nothing: make chaos KILLS=3
+	@$(BIN)/python trials/chaos.py $(if $(KILLS),--kills $(KILLS))
 
 lint: env        ## ruff, and no outputs in source notebooks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb

@@ -13,9 +13,11 @@ from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
 from torch.nn import functional as F
 
+from grmp.journal import Journal
 from grmp.params import Align
 from grmp.photos import SCENES
 from grmp.progress import Progress
+from grmp.resume import Training
 from grmp.towers import embed_tokens, encode_text
 
 SCENE_TEMPLATES = ("a photo of a {}", "a picture of a {}", "a close-up photo of a {}", "an image of {}", "{}")
@@ -72,6 +74,8 @@ def train_text_tower(
 ) -> pd.DataFrame:
     """Align the text tower of `clip` in place to L2-normalised image `features` (several crops per photograph).
 
+    Goes on where it was interrupted.
+
     Each step draws one crop per photograph, and one template for the nine scenes. Returns one row per step: step,
     caption (loss), scene (loss).
     """
@@ -80,8 +84,11 @@ def train_text_tower(
         parameter.requires_grad_(True)
     optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=0.1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, settings.steps)
-    progress, rows = Progress("align the text tower", settings.steps), []
-    for step in range(1, settings.steps + 1):
+    start = (clip.state_dict(), generator.get_state(), torch.get_rng_state())
+    journal = Journal("align the text tower", settings, features, captions, scenes, *start)
+    training = Training(journal, parameters, optimiser, schedule, generator)
+    rows, progress = training.restore(), Progress("align the text tower", settings.steps)
+    for step in range(len(rows) + 1, settings.steps + 1):
         chosen = torch.randint(features.shape[1], (len(features),), generator=generator)
         images = features[torch.arange(len(features)), chosen]
         template = SCENE_TEMPLATES[int(torch.randint(len(SCENE_TEMPLATES), (1,), generator=generator))]
@@ -96,6 +103,7 @@ def train_text_tower(
         optimiser.step()
         schedule.step()
         rows.append((step, *(float(loss.detach()) for loss in losses)))
+        training.keep(rows, last=step == settings.steps)
         progress.update(step, items=len(images), caption=rows[-1][1], scene=rows[-1][2])
     for parameter in parameters:
         parameter.requires_grad_(False)

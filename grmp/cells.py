@@ -16,6 +16,7 @@ from grmp.checkpoint import load_prompts
 from grmp.features import Features
 from grmp.files import write_whole
 from grmp.finetune import Outcome, finetune, label
+from grmp.journal import Journal
 from grmp.metrics import DECIMALS, all_metrics, srcc
 from grmp.model import PromptedCLIP, prompted
 from grmp.params import Compute, Finetune, Image, Prompts, Qgr, label_count
@@ -156,14 +157,30 @@ def run_repeat(study: Study, variant: str, labels: int | float, qgr: Qgr, repeat
     return Cell(results, steps, pd.DataFrame({"predicted": last.round(DECIMALS)}).assign(place=fold.test, **key))
 
 
+def keep_repeats(study: Study, variant: str, labels: int | float, qgr: Qgr) -> Journal:
+    """Where the finished repeats of one cell are kept, while the study is under way."""
+    made_of = {name: vars(value) if isinstance(value, Features) else value for name, value in vars(study).items()}
+    made_of |= {
+        "folds": [vars(fold) for fold in study.folds],
+        "clip": study.clip.state_dict(),
+        "pretrained": study.pretrained.prompt_parameters(),
+        "runtime": [str(study.runtime.device), study.runtime.precision],
+    }
+    return Journal(f"{variant} @ {labels}, lambda {qgr.strength:g}", variant, labels, qgr, made_of)
+
+
 def run_cell(study: Study, variant: str, labels: int | float, qgr: Qgr) -> Cell:
-    """All repeats of one cell.
+    """All repeats of one cell; those that an interrupted run had finished are not run again.
 
     Raises:
         UserError: more labels than a repeat's pool holds.
     """
-    repeats = [run_repeat(study, variant, labels, qgr, repeat) for repeat in range(1, study.repeats + 1)]
-    return Cell(*(pd.concat(tables, ignore_index=True) for tables in zip(*(vars(one).values() for one in repeats))))
+    journal = keep_repeats(study, variant, labels, qgr)
+    repeats = [
+        journal.tables(f"repeat-{repeat}", lambda repeat=repeat: vars(run_repeat(study, variant, labels, qgr, repeat)))
+        for repeat in range(1, study.repeats + 1)
+    ]
+    return Cell(**{name: pd.concat([one[name] for one in repeats], ignore_index=True) for name in repeats[0]})
 
 
 def write_cell(folder: Path, cell: Cell) -> None:

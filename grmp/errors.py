@@ -1,10 +1,14 @@
 """The one exception that a user can cause, and how commands tell of it."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import typer
+
+from grmp.orphans import end_with_parent
+from grmp.paths import UNFINISHED_VARIABLE
 
 
 class UserError(Exception):
@@ -23,6 +27,11 @@ def in_one_line() -> Iterator[None]:
 
 
 def run_command(function: Callable[..., None]) -> None:
-    """Run `function` as a command line; what the user can mend ends in one line and exit status 1, no traceback."""
+    """Run `function` as a command line; what the user can mend ends in one line and exit status 1, no traceback.
+
+    As a stage of `make study` it ends with the process that started it.
+    """
+    if UNFINISHED_VARIABLE in os.environ:
+        end_with_parent()
     with in_one_line():
         typer.run(function)

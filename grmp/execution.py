@@ -95,7 +95,7 @@ class _OwnKernel(KernelSpecManager):
     """The kernel of this very interpreter, whatever kernels the user has installed under the same name."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        argv = [sys.executable, "-m", "grmp.kernel", "-f", "{connection_file}"]
         return KernelSpec(**{**get_kernel_dict(), "argv": argv})
 
 

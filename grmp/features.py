@@ -5,6 +5,7 @@ crop never changes. It is computed for a finite set of crops.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,6 +19,7 @@ from grmp import backbone, params, sets
 from grmp.checkpoint import load_prompts
 from grmp.crops import even_crops, to_float
 from grmp.errors import run_command
+from grmp.journal import Journal
 from grmp.model import PromptedCLIP, prompted
 from grmp.params import Params
 from grmp.progress import MARK, Progress
@@ -56,17 +58,24 @@ def frozen_features(
 ) -> Features:
     """Run the frozen blocks over every crop, and the rest of the untrained tower for its embedding.
 
-    Tokens are large: without `keep_tokens` an empty tensor stands in their place.
+    Tokens are large: without `keep_tokens` an empty tensor stands in their place. Batches that an interrupted run had
+    finished are not computed again.
     """
-    progress = Progress(title, -(-crops.shape[0] * crops.shape[1] // BATCH), "crops")
-    tokens, embeddings = [], []
-    for step, part in enumerate(crops.flatten(0, 1).split(BATCH), 1):
+    progress, parts = Progress(title, -(-crops.shape[0] * crops.shape[1] // BATCH), "crops"), []
+    how = (start_block, str(runtime.device), runtime.precision, keep_tokens)
+    journal = Journal(title, model.state_dict(), crops, how)
+
+    def run(part: UInt8[Tensor, "b 3 s s"]) -> dict[str, Tensor]:
         with runtime.autocast():
             x = model.begin(to_float(part).to(runtime.device), stop=start_block)
-            embeddings.append(model.finish(x, start=start_block).cpu())
-        tokens.append((x if keep_tokens else x[:, :0]).to(runtime.dtype).cpu())
+            embeddings = model.finish(x, start=start_block).cpu()
+        return {"tokens": (x if keep_tokens else x[:, :0]).to(runtime.dtype).cpu(), "embeddings": embeddings}
+
+    for step, part in enumerate(crops.flatten(0, 1).split(BATCH), 1):
+        parts.append(journal.tensors(f"batch-{step}", partial(run, part)))
         progress.update(step, items=len(part))
-    return Features(*(torch.cat(values).unflatten(0, crops.shape[:2]) for values in (tokens, embeddings)))
+    tokens, embeddings = (torch.cat([part[name] for part in parts]) for name in ("tokens", "embeddings"))
+    return Features(tokens.unflatten(0, crops.shape[:2]), embeddings.unflatten(0, crops.shape[:2]))
 
 
 def save(path: Path, features: Features) -> None:

@@ -1,10 +1,13 @@
 """The two generated sets: single distortions to pre-train on, mixtures as the target."""
 
+import hashlib
+import io
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -13,11 +16,15 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
+from torch import Tensor
 
 from grmp.decode import read_image
 from grmp.distortions import DISTORTIONS, LEVELS, distort
 from grmp.errors import UserError
+from grmp.files import whole
+from grmp.journal import Journal
 from grmp.labels import similarity
+from grmp.orphans import end_with_pool
 from grmp.params import Distort
 from grmp.photos import Photograph
 from grmp.progress import Progress
@@ -92,15 +99,26 @@ def render(recipe: Recipe, image: np.ndarray) -> np.ndarray:
     return image
 
 
-def _make(recipe: Recipe, folder: Path, short_side: int) -> float:
+def _make(recipe: Recipe, folder: Path, short_side: int, journal: Journal) -> float:
+    piece = journal.tensors(recipe.name, partial(_rendered, recipe, short_side))
+    with whole(folder / recipe.name) as beside:
+        beside.write_bytes(piece["jpeg"].numpy().tobytes())
+    return float(piece["similarity"])
+
+
+def _rendered(recipe: Recipe, short_side: int) -> dict[str, Tensor]:
     reference = read_image(recipe.photograph.path)
-    image = render(recipe, reference)
-    shown = Image.fromarray(resize_image(image, short_side))
-    shown.save(folder / recipe.name, quality=95, subsampling=0)
-    return similarity(reference, image)
+    image, jpeg = render(recipe, reference), io.BytesIO()
+    Image.fromarray(resize_image(image, short_side)).save(jpeg, "JPEG", quality=95, subsampling=0)
+    kept = np.frombuffer(jpeg.getvalue(), np.uint8).copy()
+    return {
+        "jpeg": torch.from_numpy(kept),
+        "similarity": torch.tensor(similarity(reference, image), dtype=torch.float64),
+    }
 
 
-def _one_thread() -> None:
+def _start_worker() -> None:
+    end_with_pool()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
 
@@ -112,7 +130,7 @@ def workers() -> Iterator[ProcessPoolExecutor]:
     They are fresh processes: a fork would inherit locks of the parent's thread pools and could wait on them for ever.
     """
     cores = os.cpu_count() or 1
-    with ProcessPoolExecutor(cores, get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(cores, get_context("spawn"), initializer=_start_worker) as pool:
         list(pool.map(abs, range(cores)))
         yield pool
 
@@ -122,13 +140,18 @@ def write_images(
 ) -> pd.DataFrame:
     """Make all images below `folder/images` and return the set's manifest, still without scores.
 
+    Images that an interrupted run had made are not made again.
+
     Columns: image, photograph, distortions (numbers in order, such as `7+21`), levels (`3+1`), scene, part,
     similarity (to the photograph at full size, 0..1).
     """
     images = folder / "images"
     images.mkdir(parents=True, exist_ok=True)
     progress, values = Progress(title, len(recipes)), []
-    jobs = [pool.submit(_make, recipe, images, short_side) for recipe in recipes]
+    photographs = {recipe.photograph.path for recipe in recipes}
+    content = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(photographs)}
+    journal = Journal(title, [(recipe.name, recipe.seed) for recipe in recipes], short_side, content)
+    jobs = [pool.submit(_make, recipe, images, short_side, journal) for recipe in recipes]
     for done, job in enumerate(jobs, 1):
         values.append(job.result())
         progress.update(done, items=1)

@@ -21,6 +21,7 @@ from sklearn.isotonic import IsotonicRegression
 
 from grmp.distortions import DISTORTIONS, LEVELS, Image, distort
 from grmp.errors import UserError
+from grmp.files import write_whole
 
 
 def kadid_cells() -> pd.DataFrame:
@@ -130,7 +131,7 @@ class LabelMap:
     def save(self, path: Path | str) -> None:
         """Write the knots as JSON: two lists of plain numbers."""
         knots = {"similarity": self.similarity.tolist(), "score": self.score.tolist()}
-        Path(path).write_text(json.dumps(knots, indent=1) + "\n", encoding="utf-8")
+        write_whole(Path(path), json.dumps(knots, indent=1) + "\n")
 
     @classmethod
     def load(cls, path: Path | str) -> "LabelMap":

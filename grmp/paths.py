@@ -1,4 +1,4 @@
-"""Where scoring checkpoints lie unless a command is told otherwise; relative to the study's folder."""
+"""Where scoring checkpoints and unfinished work lie unless a command is told otherwise; below the study's folder."""
 
 from pathlib import Path
 
@@ -7,3 +7,7 @@ STUDY = CHECKPOINTS / "grmp.safetensors"
 """The study's own: the full recipe on all labels of the generated target."""
 FITTED = CHECKPOINTS / "fitted.safetensors"
 """What `grmp fit` writes."""
+UNFINISHED = Path("artifacts/unfinished")
+"""What an interrupted stage has done; removed once DVC has noted the stage as done."""
+UNFINISHED_VARIABLE = "GRMP_UNFINISHED"
+"""Environment variable with that folder, which `make study` sets; where it is not set, nothing is kept."""

@@ -3,6 +3,7 @@
 import io
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 
 import IPython.display
 import matplotlib.pyplot as plt
@@ -10,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from grmp.files import whole
 from grmp.report import closed
 
 LINE = 0.17  # inches of a line of a title above a picture
@@ -20,6 +22,16 @@ def as_jpeg(figure: Figure, quality: int = 88) -> IPython.display.Image:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="jpeg", dpi=140, pil_kwargs={"quality": quality})
     return IPython.display.Image(buffer.getvalue(), format="jpeg")
+
+
+def save_png(path: Path, figure: Figure) -> None:
+    """Write the figure to `path`, whole.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    with whole(path) as beside:
+        figure.savefig(beside, format="png", dpi=150)
 
 
 def contact_sheet(

@@ -12,10 +12,12 @@ from torch.func import functional_call
 
 from grmp.crops import random_crop, to_float
 from grmp.errors import UserError
+from grmp.journal import Journal
 from grmp.meta import Inner, Loss, Prompts, Task, meta_gradient
 from grmp.model import PromptedCLIP, quality_loss
 from grmp.params import Pretrain
 from grmp.progress import Progress
+from grmp.resume import Training
 from grmp.runtime import Runtime
 
 
@@ -109,7 +111,7 @@ def pretrain(
     runtime: Runtime,
     generator: torch.Generator,
 ) -> pd.DataFrame:
-    """Meta-train the prompts of `model` in place; everything else stays frozen.
+    """Meta-train the prompts of `model` in place; everything else stays frozen. Goes on where it was interrupted.
 
     Returns one row per outer step: step, support (loss before adaptation), query (after it), tasks (their names).
     """
@@ -118,8 +120,13 @@ def pretrain(
         prompt.requires_grad_(True)
     loss, inner = make_loss(model, runtime), Inner(settings.inner_steps, settings.inner_rate, settings.inner_optimiser)
     optimiser, schedule = make_optimiser(prompts, settings)
-    progress, rows, names = Progress("pre-train", settings.outer_steps), [], sorted(pools)
-    for step in range(1, settings.outer_steps + 1):
+    data = (list(images), scores, {name: vars(pool) for name, pool in pools.items()})
+    start = (model.state_dict(), generator.get_state(), torch.get_rng_state())
+    journal = Journal("pre-train", settings, crop, str(runtime.device), runtime.precision, *data, *start)
+    training = Training(journal, list(prompts.values()), optimiser, schedule, generator)
+    rows, names = training.restore(), sorted(pools)
+    progress = Progress("pre-train", settings.outer_steps)
+    for step in range(len(rows) + 1, settings.outer_steps + 1):
         chosen = [names[i] for i in torch.randperm(len(names), generator=generator)[: settings.tasks].tolist()]
         tasks = [
             Task(
@@ -134,6 +141,7 @@ def pretrain(
         optimiser.step()
         schedule.step()
         rows.append((step, found.support, found.query, " ".join(chosen)))
+        training.keep(rows, last=step == settings.outer_steps)
         seen = sum(len(task.support.scores) + len(task.query.scores) for task in tasks)
         progress.update(step, items=seen, support=found.support, query=found.query)
     model.requires_grad_(False).eval()

@@ -1,12 +1,15 @@
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from grmp.curves import angle_plot, loss_curves
 from grmp.figures import _spread, lambda_plot, learning_curves, optimism_plot
-from grmp.pictures import contact_sheet, prediction_grid
+from grmp.pictures import contact_sheet, prediction_grid, save_png
 from grmp.report import set_style, t_interval
 from grmp.variants import VARIANTS
 
@@ -126,3 +129,12 @@ def test_figures_are_closed_so_that_notebooks_show_them_once(results: pd.DataFra
     optimism_plot(results)
     contact_sheet([[np.zeros((4, 4, 3))]], ["a"], ["b"])
     assert plt.get_fignums() == []
+
+
+def test_a_saved_figure_is_a_whole_png(results: pd.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "new/curves.png"
+    save_png(path, learning_curves(results))
+    with Image.open(path) as image:
+        image.load()
+        assert image.format == "PNG"
+    assert list(path.parent.iterdir()) == [path]

@@ -17,6 +17,7 @@ from grmp.decode import read_image
 from grmp.distortions import distort
 from grmp.errors import UserError
 from grmp.generate import Recipe, mixture_recipes, render, single_recipes, target_recipes, workers, write_images
+from grmp.journal import Journal
 from grmp.labels import similarity
 from grmp.params import Params, Photos
 from grmp.photos import Photograph, read_manifest, split
@@ -154,11 +155,12 @@ def test_the_same_recipe_gives_the_same_bytes_whatever_came_before(
     folder, recipes, manifest = made
     for recipe, value in reversed(list(zip(recipes, manifest["similarity"], strict=True))):
         np.random.seed(len(recipe.name))  # noqa: NPY002 (a draw from the global generator would show)
-        assert generate._make(recipe, tmp_path, 48) == value
+        assert generate._make(recipe, tmp_path, 48, Journal("")) == value
         assert (tmp_path / recipe.name).read_bytes() == (folder / "images" / recipe.name).read_bytes()
 
 
 def test_the_workers_are_fresh_processes_with_one_thread_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generate, "end_with_pool", lambda: None)
     asked = []
 
     @contextmanager
@@ -169,11 +171,11 @@ def test_the_workers_are_fresh_processes_with_one_thread_each(monkeypatch: pytes
     monkeypatch.setattr(generate, "ProcessPoolExecutor", executor)
     monkeypatch.setattr(generate.os, "cpu_count", lambda: 3)
     with workers():
-        assert asked == [(3, "spawn", generate._one_thread)]
+        assert asked == [(3, "spawn", generate._start_worker)]
     threads = cv2.getNumThreads()
     try:
         torch.set_num_threads(2)
-        generate._one_thread()
+        generate._start_worker()
         assert (torch.get_num_threads(), cv2.getNumThreads()) == (1, 1)
     finally:
         cv2.setNumThreads(threads)

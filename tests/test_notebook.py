@@ -84,7 +84,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
 
 def test_what_cells_print_arrives_while_they_run(ran: Ran) -> None:
     # The cell waits for the terminal's answer to its first line, so the run would not have ended otherwise.
-    assert ran.out.startswith("go\n2.0 0.0001 ")
+    assert "go\n2.0 0.0001 " in ran.out  # a slow machine may have had a line on silence before
     assert f"{MARK}step 1/2" in ran.out
 
 
