@@ -13,6 +13,7 @@ from torch import Tensor
 
 from grmp import backbone, features, ridge, sets
 from grmp.checkpoint import load_prompts
+from grmp.engine import Engine, Here
 from grmp.features import Features
 from grmp.files import write_whole
 from grmp.finetune import Outcome, finetune, label
@@ -156,13 +157,16 @@ def run_repeat(study: Study, variant: str, labels: int | float, qgr: Qgr, repeat
     return Cell(results, steps, pd.DataFrame({"predicted": last.round(DECIMALS)}).assign(place=fold.test, **key))
 
 
-def run_cell(study: Study, variant: str, labels: int | float, qgr: Qgr) -> Cell:
-    """All repeats of one cell.
+def run_cell(study: Study, variant: str, labels: int | float, qgr: Qgr, engine: Engine | None = None) -> Cell:
+    """All repeats of one cell, where `engine` runs them; one after the other in this process where none is given.
 
     Raises:
-        UserError: more labels than a repeat's pool holds.
+        UserError: more labels than a repeat's pool holds, or as `Engine.run`.
     """
-    repeats = [run_repeat(study, variant, labels, qgr, repeat) for repeat in range(1, study.repeats + 1)]
+    engine = engine or Here()
+    shared = engine.share(study)
+    pieces = ((shared, variant, labels, qgr, repeat) for repeat in range(1, study.repeats + 1))
+    repeats = list(engine.run(run_repeat, pieces))
     return Cell(*(pd.concat(tables, ignore_index=True) for tables in zip(*(vars(one).values() for one in repeats))))
 
 

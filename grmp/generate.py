@@ -1,22 +1,20 @@
 """The two generated sets: single distortions to pre-train on, mixtures as the target."""
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
-import torch
 from PIL import Image
 
-from grmp.decode import read_image
+from grmp.decode import decode_image
 from grmp.distortions import DISTORTIONS, LEVELS, distort
+from grmp.engine import Engine, Piece
 from grmp.errors import UserError
+from grmp.files import whole
 from grmp.labels import similarity
 from grmp.params import Distort
 from grmp.photos import Photograph
@@ -28,6 +26,7 @@ MILD_FIRST = np.array([5, 4, 3, 2, 1]) / 15
 
 
 PATIENCE = 50  # draws per wanted mixture
+KEPT = 256  # photographs whose files are kept in memory while images are made of them
 
 
 @dataclass(frozen=True)
@@ -92,45 +91,46 @@ def render(recipe: Recipe, image: np.ndarray) -> np.ndarray:
     return image
 
 
-def _make(recipe: Recipe, folder: Path, short_side: int) -> float:
-    reference = read_image(recipe.photograph.path)
-    image = render(recipe, reference)
-    shown = Image.fromarray(resize_image(image, short_side))
-    shown.save(folder / recipe.name, quality=95, subsampling=0)
-    return similarity(reference, image)
+def make(recipe: Recipe, photograph: bytes, short_side: int) -> tuple[bytes, float]:
+    """The image as a JPEG file's bytes, and its similarity to the photograph, whose file's bytes are given.
 
-
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-
-
-@contextmanager
-def workers() -> Iterator[ProcessPoolExecutor]:
-    """A process per core, each with one thread, all ready to start.
-
-    They are fresh processes: a fork would inherit locks of the parent's thread pools and could wait on them for ever.
+    Raises:
+        UserError: the photograph cannot be read.
     """
-    cores = os.cpu_count() or 1
-    with ProcessPoolExecutor(cores, get_context("spawn"), initializer=_one_thread) as pool:
-        list(pool.map(abs, range(cores)))
-        yield pool
+    reference = decode_image(photograph, recipe.photograph.path)
+    image = render(recipe, reference)
+    shown = BytesIO()
+    Image.fromarray(resize_image(image, short_side)).save(shown, "jpeg", quality=95, subsampling=0)
+    return shown.getvalue(), similarity(reference, image)
 
 
-def write_images(
-    recipes: list[Recipe], folder: Path, short_side: int, title: str, pool: ProcessPoolExecutor
-) -> pd.DataFrame:
-    """Make all images below `folder/images` and return the set's manifest, still without scores.
+def _pieces(recipes: list[Recipe], short_side: int, engine: Engine) -> Iterator[Piece]:
+    shared = lru_cache(KEPT)(lambda photograph: engine.share(_content(photograph)))
+    return ((recipe, shared(recipe.photograph), short_side) for recipe in recipes)
+
+
+def _content(photograph: Photograph) -> bytes:
+    try:
+        return photograph.path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{photograph.path}: cannot be read ({error.strerror})") from None
+
+
+def write_images(recipes: list[Recipe], folder: Path, short_side: int, title: str, engine: Engine) -> pd.DataFrame:
+    """Make all images below `folder/images`, where `engine` runs, and return the set's manifest, still without scores.
 
     Columns: image, photograph, distortions (numbers in order, such as `7+21`), levels (`3+1`), scene, part,
     similarity (to the photograph at full size, 0..1).
+
+    Raises:
+        UserError: a photograph cannot be read, an image cannot be written, or as `Engine.run`.
     """
-    images = folder / "images"
-    images.mkdir(parents=True, exist_ok=True)
     progress, values = Progress(title, len(recipes)), []
-    jobs = [pool.submit(_make, recipe, images, short_side) for recipe in recipes]
-    for done, job in enumerate(jobs, 1):
-        values.append(job.result())
+    made = engine.run(make, _pieces(recipes, short_side, engine))
+    for done, (recipe, (content, value)) in enumerate(zip(recipes, made), 1):
+        with whole(folder / "images" / recipe.name) as beside:
+            beside.write_bytes(content)
+        values.append(value)
         progress.update(done, items=1)
     return pd.DataFrame([_row(recipe) | {"similarity": value} for recipe, value in zip(recipes, values)])
 
