@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from shutil import copytree, ignore_patterns
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from grmp.engine import Piece, Result, set_threads, started_ahead
@@ -85,7 +87,7 @@ def open_cluster(address: str | None, threads: int, gpus: int) -> Iterator[Clust
         ) from None
     try:
         _connect(address)
-        _check_room(threads, gpus)
+        check_room(threads, gpus)
         yield Cluster(threads, gpus)
     finally:
         ray.shutdown()
@@ -95,17 +97,25 @@ def _connect(address: str | None) -> None:
     import ray
 
     own = {"address": "local", "include_dashboard": False} if address is None else {"address": address}
-    library = {"py_modules": [str(Path(__file__).parent)]}
     try:
         _knock(address)
-        # What workers print would be the driver's, with their process ids, and so part of the report.
-        ray.init(**own, runtime_env=library, log_to_driver=False, logging_level="ERROR")
+        with _library() as folder:
+            # What workers print would be the driver's, with their process ids, and so part of the report.
+            ray.init(**own, runtime_env={"working_dir": folder}, log_to_driver=False, logging_level="ERROR")
     except (OSError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
             f"params.yaml: compute.address: {address}: no Ray cluster can be used there ({reason}); `ray start --head` "
             "starts one, and null uses this machine alone"
         ) from None
+
+
+@contextmanager
+def _library() -> Iterator[str]:
+    """A folder with the library alone. Without one, Ray has workers look for it at the path that it has here."""
+    with TemporaryDirectory() as folder:
+        copytree(Path(__file__).parent, Path(folder) / "grmp", ignore=ignore_patterns("__pycache__"))
+        yield folder
 
 
 def _knock(address: str | None) -> None:
@@ -115,7 +125,12 @@ def _knock(address: str | None) -> None:
         socket.create_connection((host, int(port)), SECONDS).close()
 
 
-def _check_room(threads: int, gpus: int) -> None:
+def check_room(threads: int, gpus: int) -> None:
+    """Say how large the connected cluster is; Ray would wait for ever for a machine that is large enough.
+
+    Raises:
+        UserError: none of its machines has so many cores and GPUs.
+    """
     import ray
 
     machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
