@@ -66,8 +66,8 @@ def _result(started: Any) -> Any:
     except RayError as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            f"params.yaml: compute.engine: ray: the cluster lost a piece of work {RETRIES + 1} times ({reason}); "
-            "`ray status` shows its machines"
+            "params.yaml: compute.engine: ray: the cluster could not do a piece of work, "
+            f"tried up to {RETRIES + 1} times ({reason}); `ray status` shows its machines"
         ) from None
 
 
@@ -105,8 +105,8 @@ def _connect(address: str | None) -> None:
     except (OSError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            f"params.yaml: compute.address: {address}: no Ray cluster can be used there ({reason}); `ray start --head` "
-            "starts one, and null uses this machine alone"
+            f"params.yaml: compute.address: {address or 'null'}: no Ray cluster can be used there ({reason}); "
+            "`ray start --head` starts one, and null uses this machine alone"
         ) from None
 
 

@@ -12,7 +12,15 @@ import pandas as pd
 import typer
 
 from grmp.report import copy_table
-from trials.scaling_runs import in_fresh_process, time_cluster, time_distortions, time_dvc, time_features, time_repeat
+from trials.scaling_runs import (
+    in_fresh_process,
+    time_cluster,
+    time_distortions,
+    time_dvc,
+    time_features,
+    time_folder,
+    time_repeat,
+)
 
 Size = tuple[int, ...]
 
@@ -107,6 +115,14 @@ def laws() -> Iterator[tuple[list[Law], Callable[[tuple[Size, ...]], list[tuple[
     )
     files = Law("`dvc repro`, files of 16 cells", "a files", "s", lambda _, n: [n], ((16, 1), (64, 4)), (10_000, 625))
     yield [files], lambda sizes: [time_dvc(*size) for size in sizes]
+    many = ((500,), (2000,), (6000,))
+    yield (
+        [
+            Law("`dvc add` of a folder", "a + b files", "s", linear, many, (1_000_000,)),
+            Law("`dvc status` of a folder", "a + b files", "s", linear, many, (1_000_000,)),
+        ],
+        lambda sizes: [time_folder(*size) for size in sizes],
+    )
     clustered = ((500, 50), (1000, 100), (4000, 400))
     yield (
         [
