@@ -102,7 +102,7 @@ def _connect(address: str | None) -> None:
         with _library() as folder:
             # What workers print would be the driver's, with their process ids, and so part of the report.
             ray.init(**own, runtime_env={"working_dir": folder}, log_to_driver=False, logging_level="ERROR")
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # Ray raises what it likes: ConnectionError, RuntimeError, ValueError, Exception itself
         reason = " ".join(str(error).split())
         raise UserError(
             f"params.yaml: compute.address: {address or 'null'}: no Ray cluster can be used there ({reason}); "
