@@ -117,10 +117,7 @@ def laws() -> Iterator[tuple[list[Law], Callable[[tuple[Size, ...]], list[tuple[
     yield [files], lambda sizes: [time_dvc(*size) for size in sizes]
     many = ((500,), (2000,), (6000,))
     yield (
-        [
-            Law("`dvc add` of a folder", "a + b files", "s", linear, many, (1_000_000,)),
-            Law("`dvc status` of a folder", "a + b files", "s", linear, many, (1_000_000,)),
-        ],
+        [Law("`dvc add` of a folder", "a + b files", "s", linear, many, (1_000_000,))],
         lambda sizes: [time_folder(*size) for size in sizes],
     )
     clustered = ((500, 50), (1000, 100), (4000, 400))
