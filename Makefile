@@ -10,7 +10,7 @@ export PYTHONUNBUFFERED := 1
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help study livec livec-quick test chaos lint explore open docs lock clean env
+.PHONY: help study livec livec-quick test chaos lint scaling explore open docs lock clean env
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -48,6 +48,9 @@ chaos: env       ## kill a tiny study at 30 random moments, and see that it lose
 
 lint: env        ## ruff, and no outputs in source notebooks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
+
+scaling: env     ## how time and memory grow, predicted and measured (ten minutes; see docs/cluster.md)
+	@$(BIN)/python -m trials.scaling
 
 explore: env     ## JupyterLab on the playground notebook
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/90_explore.ipynb

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from grmp import backbone, features, ridge, sets
 from grmp.checkpoint import load_prompts
+from grmp.engine import Engine, Here
 from grmp.features import Features
 from grmp.files import write_whole
 from grmp.finetune import Outcome, finetune, label
@@ -169,17 +170,20 @@ def keep_repeats(study: Study, variant: str, labels: int | float, qgr: Qgr) -> J
     return Journal(f"{variant} @ {labels}, lambda {qgr.strength:g}", variant, labels, qgr, made_of)
 
 
-def run_cell(study: Study, variant: str, labels: int | float, qgr: Qgr) -> Cell:
-    """All repeats of one cell; those that an interrupted run had finished are not run again.
+def run_cell(study: Study, variant: str, labels: int | float, qgr: Qgr, engine: Engine | None = None) -> Cell:
+    """All repeats of one cell, where `engine` runs them; one after the other in this process where none is given.
+
+    Those that an interrupted run had finished are not run again.
 
     Raises:
-        UserError: more labels than a repeat's pool holds.
+        UserError: more labels than a repeat's pool holds, or as `Engine.run`.
     """
-    journal = keep_repeats(study, variant, labels, qgr)
-    repeats = [
-        journal.tables(f"repeat-{repeat}", lambda repeat=repeat: vars(run_repeat(study, variant, labels, qgr, repeat)))
-        for repeat in range(1, study.repeats + 1)
-    ]
+    engine, journal = engine or Here(), keep_repeats(study, variant, labels, qgr)
+    shared = engine.share(study)
+    names = {repeat: f"repeat-{repeat}" for repeat in range(1, study.repeats + 1)}
+    missing = [repeat for repeat, name in names.items() if journal.read(name) is None]
+    made = engine.run(run_repeat, ((shared, variant, labels, qgr, repeat) for repeat in missing))
+    repeats = [journal.tables(name, lambda: vars(next(made))) for name in names.values()]
     return Cell(**{name: pd.concat([one[name] for one in repeats], ignore_index=True) for name in repeats[0]})
 
 

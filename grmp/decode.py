@@ -2,6 +2,7 @@
 
 import threading
 import warnings
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,21 @@ def read_image(path: Path) -> UInt8[np.ndarray, "height width 3"]:
         UserError: missing, not an image, truncated, larger than Pillow's limit (`Image.MAX_IMAGE_PIXELS`, read from
             the header before anything is decoded), or of a kind whose white is unknown.
     """
+    return _decode(path, path)
+
+
+def decode_image(content: bytes, path: Path) -> UInt8[np.ndarray, "height width 3"]:
+    """As `read_image`, where the file's content is already here; errors name it by its `path`.
+
+    Raises:
+        UserError: as `read_image`.
+    """
+    return _decode(BytesIO(content), path)
+
+
+def _decode(source: Path | BytesIO, path: Path) -> UInt8[np.ndarray, "height width 3"]:
     try:
-        with _open(path) as image:
+        with _open(source) as image:
             return to_rgb(image)
     except Exception as error:  # Pillow's decoders raise what they like: OSError, SyntaxError, struct.error, ...
         raise UserError(f"{path}: cannot be read as an image ({_reason(error)})") from None
@@ -40,11 +54,11 @@ def to_rgb(image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
     return np.asarray(image.convert("RGB"))
 
 
-def _open(path: Path) -> Image.Image:
+def _open(source: Path | BytesIO) -> Image.Image:
     # Pillow refuses twice its limit, and only warns of less.
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return Image.open(path)
+        return Image.open(source)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -1,30 +1,26 @@
 """The two generated sets: single distortions to pre-train on, mixtures as the target."""
 
 import hashlib
-import io
-import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
 import torch
+from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from grmp.decode import read_image
+from grmp.decode import decode_image
 from grmp.distortions import DISTORTIONS, LEVELS, distort
+from grmp.engine import Engine, Piece
 from grmp.errors import UserError
 from grmp.files import whole
 from grmp.journal import Journal
 from grmp.labels import similarity
-from grmp.orphans import end_with_pool
 from grmp.params import Distort
 from grmp.photos import Photograph
 from grmp.progress import Progress
@@ -35,6 +31,7 @@ MILD_FIRST = np.array([5, 4, 3, 2, 1]) / 15
 
 
 PATIENCE = 50  # draws per wanted mixture
+KEPT = 256  # photographs whose files are kept in memory while images are made of them
 
 
 @dataclass(frozen=True)
@@ -99,61 +96,80 @@ def render(recipe: Recipe, image: np.ndarray) -> np.ndarray:
     return image
 
 
-def _make(recipe: Recipe, folder: Path, short_side: int, journal: Journal) -> float:
-    piece = journal.tensors(recipe.name, partial(_rendered, recipe, short_side))
-    with whole(folder / recipe.name) as beside:
-        beside.write_bytes(piece["jpeg"].numpy().tobytes())
-    return float(piece["similarity"])
+def window(image: UInt8[np.ndarray, "h w 3"], recipe: Recipe, least: float) -> UInt8[np.ndarray, "H W 3"]:
+    """A random part of the photograph, of its shape; either side is `least` to 1 times the whole.
 
-
-def _rendered(recipe: Recipe, short_side: int) -> dict[str, Tensor]:
-    reference = read_image(recipe.photograph.path)
-    image, jpeg = render(recipe, reference), io.BytesIO()
-    Image.fromarray(resize_image(image, short_side)).save(jpeg, "JPEG", quality=95, subsampling=0)
-    kept = np.frombuffer(jpeg.getvalue(), np.uint8).copy()
-    return {
-        "jpeg": torch.from_numpy(kept),
-        "similarity": torch.tensor(similarity(reference, image), dtype=torch.float64),
-    }
-
-
-def _start_worker() -> None:
-    end_with_pool()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-
-
-@contextmanager
-def workers() -> Iterator[ProcessPoolExecutor]:
-    """A process per core, each with one thread, all ready to start.
-
-    They are fresh processes: a fork would inherit locks of the parent's thread pools and could wait on them for ever.
+    Every image made of a photograph so shows other content: prompts cannot learn a distortion by its photographs.
     """
-    cores = os.cpu_count() or 1
-    with ProcessPoolExecutor(cores, get_context("spawn"), initializer=_start_worker) as pool:
-        list(pool.map(abs, range(cores)))
-        yield pool
+    generator = np.random.default_rng((7, *recipe.seed))
+    share = generator.uniform(least, 1.0)
+    height, width = (round(share * side) for side in image.shape[:2])
+    top, left = (generator.integers(whole - part + 1) for whole, part in zip(image.shape[:2], (height, width)))
+    return np.ascontiguousarray(image[top : top + height, left : left + width])
 
 
-def write_images(
-    recipes: list[Recipe], folder: Path, short_side: int, title: str, pool: ProcessPoolExecutor
-) -> pd.DataFrame:
-    """Make all images below `folder/images` and return the set's manifest, still without scores.
+def make(recipe: Recipe, photograph: bytes, short_side: int, least: float = 1.0) -> tuple[bytes, float]:
+    """The image as a JPEG file's bytes, and its similarity to the window of the photograph that it shows.
 
-    Images that an interrupted run had made are not made again.
+    Args:
+        recipe: what is done to the photograph.
+        photograph: its file's bytes.
+        short_side: pixels of the image's shorter side.
+        least: of `window`.
+
+    Raises:
+        UserError: the photograph cannot be read.
+    """
+    reference = window(decode_image(photograph, recipe.photograph.path), recipe, least)
+    image = render(recipe, reference)
+    shown = BytesIO()
+    Image.fromarray(resize_image(image, short_side)).save(shown, "jpeg", quality=95, subsampling=0)
+    return shown.getvalue(), similarity(reference, image)
+
+
+def _pieces(recipes: list[Recipe], settings: Distort, engine: Engine) -> Iterator[Piece]:
+    shared = lru_cache(KEPT)(lambda photograph: engine.share(_content(photograph)))
+    return ((recipe, shared(recipe.photograph), settings.short_side, settings.window) for recipe in recipes)
+
+
+def _content(photograph: Photograph) -> bytes:
+    try:
+        return photograph.path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{photograph.path}: cannot be read ({error.strerror})") from None
+
+
+def _journal(recipes: list[Recipe], settings: Distort, title: str) -> Journal:
+    photographs = {recipe.photograph.path: recipe.photograph for recipe in recipes}
+    content = {path.name: hashlib.sha256(_content(photo)).hexdigest() for path, photo in sorted(photographs.items())}
+    made = [(recipe.name, recipe.seed) for recipe in recipes]
+    return Journal(title, made, settings.short_side, settings.window, content)
+
+
+def _tensors(content: bytes, value: float) -> dict[str, Tensor]:
+    jpeg = torch.from_numpy(np.frombuffer(content, np.uint8).copy())
+    return {"jpeg": jpeg, "similarity": torch.tensor(value, dtype=torch.float64)}
+
+
+def write_images(recipes: list[Recipe], folder: Path, settings: Distort, title: str, engine: Engine) -> pd.DataFrame:
+    """Make all images below `folder/images`, where `engine` runs, and return the set's manifest, still without scores.
+
+    Images that an interrupted run had made are not made again. Of the settings, short_side and window are read.
 
     Columns: image, photograph, distortions (numbers in order, such as `7+21`), levels (`3+1`), scene, part,
-    similarity (to the photograph at full size, 0..1).
+    similarity (to the window of the photograph, at full size, 0..1).
+
+    Raises:
+        UserError: a photograph cannot be read, an image cannot be written, or as `Engine.run`.
     """
-    images = folder / "images"
-    images.mkdir(parents=True, exist_ok=True)
-    progress, values = Progress(title, len(recipes)), []
-    photographs = {recipe.photograph.path for recipe in recipes}
-    content = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(photographs)}
-    journal = Journal(title, [(recipe.name, recipe.seed) for recipe in recipes], short_side, content)
-    jobs = [pool.submit(_make, recipe, images, short_side, journal) for recipe in recipes]
-    for done, job in enumerate(jobs, 1):
-        values.append(job.result())
+    progress, values, journal = Progress(title, len(recipes)), [], _journal(recipes, settings, title)
+    missing = [recipe for recipe in recipes if journal.read(recipe.name) is None]
+    made = engine.run(make, _pieces(missing, settings, engine))
+    for done, recipe in enumerate(recipes, 1):
+        piece = journal.tensors(recipe.name, lambda: _tensors(*next(made)))
+        with whole(folder / "images" / recipe.name) as beside:
+            beside.write_bytes(piece["jpeg"].numpy().tobytes())
+        values.append(float(piece["similarity"]))
         progress.update(done, items=1)
     return pd.DataFrame([_row(recipe) | {"similarity": value} for recipe, value in zip(recipes, values)])
 

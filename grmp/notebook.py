@@ -22,6 +22,7 @@ from grmp.errors import UserError, run_command
 from grmp.execution import ENGINE, Reporter
 from grmp.files import write_whole
 from grmp.page import page
+from grmp.place import hand_on
 from grmp.stable import stabilise
 
 MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of getrusage
@@ -165,6 +166,8 @@ def main(
     """Execute SOURCE with the named sections of params.yaml as its parameters, and write TARGET."""
     names = [name.strip() for name in sections.split(",") if name.strip()]
     parameters = chosen_sections(params_file, names) | dict(parse_setting(text) for text in setting or [])
+    if "compute" in names:
+        hand_on(params.load(params_file).compute)
     try:
         run_notebook(source, target, parameters, html)
     except KeyboardInterrupt:

@@ -40,6 +40,16 @@ class Compute(Section):
     precision: Literal["auto", "fp32", "bf16"]
     threads: Count
     seed: Annotated[int, Field(ge=0, strict=True)]
+    # On which machines changes no number. So these two stay out of what stages, reports and cards are given of the
+    # section (`model_dump`): equal results keep equal bytes, and no report names a machine.
+    engine: Literal["local", "ray"] = Field("local", exclude=True)
+    address: str | None = Field(None, exclude=True)
+
+    @model_validator(mode="after")
+    def _address_is_the_clusters(self) -> "Compute":
+        if self.address is not None and self.engine != "ray":
+            raise ValueError("address is that of a Ray cluster; write engine: ray, or address: null")
+        return self
 
 
 class Photos(Section):
@@ -60,6 +70,7 @@ class Distort(Section):
     """The generated sets."""
 
     short_side: Annotated[int, Field(ge=32, strict=True)]
+    window: Annotated[float, Field(gt=0, le=1)]
     levels_per_task: Annotated[int, Field(ge=1, le=5, strict=True)]
     mixture: tuple[Count, Annotated[int, Field(ge=1, le=25, strict=True)]]
     train_images: Count

@@ -15,11 +15,14 @@ from PIL import Image
 from grmp import backbone
 from grmp.backbone import build
 from grmp.card import Card, HeldOut, Labels, computed_on, parameters
+from grmp.cells import Study
+from grmp.features import frozen_features
 from grmp.model import PromptedCLIP, prompted
 from grmp.params import Params, load
 from grmp.runtime import Runtime
 from grmp.scorer import Input, Scorer
 from grmp.scorer_file import save
+from grmp.sets import Fold
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = ROOT / "assets" / "photos"
@@ -51,7 +54,8 @@ SMALL = {
 }
 
 
-LONG = ("test_pipeline.py", "test_livec_study.py", "test_explore_browser.py")
+POOL, TEST = 12, 9  # images of the study's labelled pool, and of its test part
+LONG = ("test_pipeline.py", "test_livec_study.py", "test_explore_browser.py", "test_cluster.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -101,6 +105,28 @@ def model(clip: CLIP, settings: Params) -> PromptedCLIP:
 @pytest.fixture
 def runtime() -> Runtime:
     return Runtime(torch.device("cpu"), "fp32")
+
+
+@pytest.fixture
+def study(clip: CLIP, model: PromptedCLIP, settings: Params, runtime: Runtime) -> Study:
+    """Random features of 21 target images, and two repeats on one split of them."""
+    generator = torch.Generator().manual_seed(4)
+    plain = prompted(clip, settings.prompts.model_copy(update={"image_tokens": 0})).eval()
+    crops = torch.randint(0, 256, (POOL + TEST, 2, 3, 48, 48), dtype=torch.uint8, generator=generator)
+    order = torch.randperm(POOL + TEST, generator=generator)
+    fold = Fold(order[:POOL].sort().values, order[POOL:].sort().values)
+    return Study(
+        plain=frozen_features(plain, crops, 1, runtime, "plain"),
+        meta=frozen_features(model, crops, 1, runtime, "meta"),
+        scores=torch.rand(POOL + TEST, generator=generator),
+        folds=[fold, fold],
+        clip=clip,
+        pretrained=model,
+        prompts=settings.prompts,
+        finetune=settings.finetune.model_copy(update={"learning_rate": 0.01}),
+        seed=1,
+        runtime=runtime,
+    )
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from open_clip import CLIP
+from conftest import POOL, TEST
 
 from grmp import backbone, cells, features
 from grmp.cells import (
@@ -21,38 +21,14 @@ from grmp.cells import (
 )
 from grmp.checkpoint import save_prompts
 from grmp.errors import UserError
-from grmp.features import frozen_features
 from grmp.metrics import srcc
-from grmp.model import PromptedCLIP, prompted
+from grmp.model import PromptedCLIP
 from grmp.params import Params
-from grmp.runtime import Runtime
 from grmp.sets import Fold, write_manifest
 from grmp.variants import VARIANTS
 
-POOL, TEST = 12, 9
 KEY = ["variant", "labels", "count", "strength", "repeat"]
 EVERY_VARIANT = pytest.mark.parametrize("variant", VARIANTS)
-
-
-@pytest.fixture
-def study(clip: CLIP, model: PromptedCLIP, settings: Params, runtime: Runtime) -> Study:
-    generator = torch.Generator().manual_seed(4)
-    plain = prompted(clip, settings.prompts.model_copy(update={"image_tokens": 0})).eval()
-    crops = torch.randint(0, 256, (POOL + TEST, 2, 3, 48, 48), dtype=torch.uint8, generator=generator)
-    order = torch.randperm(POOL + TEST, generator=generator)
-    fold = Fold(order[:POOL].sort().values, order[POOL:].sort().values)
-    return Study(
-        plain=frozen_features(plain, crops, 1, runtime, "plain"),
-        meta=frozen_features(model, crops, 1, runtime, "meta"),
-        scores=torch.rand(POOL + TEST, generator=generator),
-        folds=[fold, fold],
-        clip=clip,
-        pretrained=model,
-        prompts=settings.prompts,
-        finetune=settings.finetune.model_copy(update={"learning_rate": 0.01}),
-        seed=1,
-        runtime=runtime,
-    )
 
 
 @pytest.fixture

@@ -1,27 +1,23 @@
 from collections import Counter
-from concurrent.futures import Future
-from contextlib import contextmanager
-from multiprocessing.context import BaseContext
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
-import cv2
 import numpy as np
 import pandas as pd
 import pytest
-import torch
+from conftest import ROOT
 from PIL import Image
 
-from grmp import generate
 from grmp.decode import read_image
 from grmp.distortions import distort
+from grmp.engine import Here
 from grmp.errors import UserError
-from grmp.generate import Recipe, mixture_recipes, render, single_recipes, target_recipes, workers, write_images
-from grmp.journal import Journal
+from grmp.generate import Recipe, make, mixture_recipes, render, single_recipes, target_recipes, window, write_images
 from grmp.labels import similarity
-from grmp.params import Params, Photos
+from grmp.params import Params, Photos, load
 from grmp.photos import Photograph, read_manifest, split
 
+SETTINGS = load(ROOT / "params.yaml").distort.model_copy(update={"short_side": 48})
 COLUMNS = ["image", "photograph", "distortions", "levels", "scene", "part", "similarity"]
 
 
@@ -30,22 +26,13 @@ def photos(photographs: Path) -> list[Photograph]:
     return read_manifest(photographs)
 
 
-class Inline:
-    """A pool without processes: a fresh one imports torch first, which takes longer than all these tests."""
-
-    def submit(self, function, *given: object) -> Future:
-        done = Future()
-        done.set_result(function(*given))
-        return done
-
-
 @pytest.fixture(scope="module")
 def made(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Recipe], pd.DataFrame]:
     """Three images and their manifest."""
     folder = tmp_path_factory.mktemp("set")
     photos = read_manifest(photographs)
     recipes = mixture_recipes(photos, "train", 2, (2, 3), seed=1) + single_recipes(photos[:1], 1, seed=1)[10:11]
-    return folder, recipes, write_images(recipes, folder, 48, "test", Inline())
+    return folder, recipes, write_images(recipes, folder, SETTINGS, "test", Here())
 
 
 def test_single_distortions_are_every_type_at_as_many_levels(photos: list[Photograph]) -> None:
@@ -142,43 +129,57 @@ def test_images_have_the_asked_shorter_side_and_the_photographs_shape(
             assert image.width / image.height == pytest.approx(photo.width / photo.height, rel=0.02)
 
 
-def test_the_similarity_is_that_to_the_photograph_at_full_size(made: tuple[Path, list[Recipe], pd.DataFrame]) -> None:
+def test_the_similarity_is_that_to_the_window_at_full_size(made: tuple[Path, list[Recipe], pd.DataFrame]) -> None:
     _, recipes, manifest = made
-    reference = read_image(recipes[0].photograph.path)
+    reference = window(read_image(recipes[0].photograph.path), recipes[0], SETTINGS.window)
     assert manifest["similarity"][0] == pytest.approx(similarity(reference, render(recipes[0], reference)), abs=1e-6)
     assert manifest["similarity"].between(0, 1, inclusive="neither").all()
 
 
+def test_a_window_is_a_part_of_the_photograph_of_its_shape(photos: list[Photograph]) -> None:
+    image = read_image(photos[0].path)
+    height, width = image.shape[:2]
+    places = np.arange(height * width * 3).reshape(image.shape)  # every pixel tells where it was
+    sides = []
+    for recipe in mixture_recipes(photos[:1], "train", 30, (2, 3), seed=1):
+        part = window(places, recipe, 0.5)
+        top, left = divmod(part[0, 0, 0] // 3, width)
+        np.testing.assert_array_equal(part, places[top : top + len(part), left : left + part.shape[1]])
+        assert part.shape[1] / len(part) == pytest.approx(width / height, rel=0.02)
+        sides.append(len(part) / height)
+    assert 0.49 < min(sides) < 0.6
+    assert 0.9 < max(sides) <= 1
+    np.testing.assert_array_equal(window(image, recipe, 1.0), image)
+
+
 def test_the_same_recipe_gives_the_same_bytes_whatever_came_before(
-    made: tuple[Path, list[Recipe], pd.DataFrame], tmp_path: Path
+    made: tuple[Path, list[Recipe], pd.DataFrame],
 ) -> None:
     folder, recipes, manifest = made
     for recipe, value in reversed(list(zip(recipes, manifest["similarity"], strict=True))):
         np.random.seed(len(recipe.name))  # noqa: NPY002 (a draw from the global generator would show)
-        assert generate._make(recipe, tmp_path, 48, Journal("")) == value
-        assert (tmp_path / recipe.name).read_bytes() == (folder / "images" / recipe.name).read_bytes()
+        content, found = make(recipe, recipe.photograph.path.read_bytes(), 48, SETTINGS.window)
+        assert found == value
+        assert content == (folder / "images" / recipe.name).read_bytes()
 
 
-def test_the_workers_are_fresh_processes_with_one_thread_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generate, "end_with_pool", lambda: None)
-    asked = []
+def test_a_photograph_travels_once_for_all_its_images(photos: list[Photograph], tmp_path: Path) -> None:
+    shared = []
 
-    @contextmanager
-    def executor(cores: int, context: BaseContext, initializer):
-        asked.append((cores, context.get_start_method(), initializer))
-        yield SimpleNamespace(map=map)
+    class Sharing(Here):
+        def share(self, value: bytes) -> bytes:
+            shared.append(value)
+            return value
 
-    monkeypatch.setattr(generate, "ProcessPoolExecutor", executor)
-    monkeypatch.setattr(generate.os, "cpu_count", lambda: 3)
-    with workers():
-        assert asked == [(3, "spawn", generate._start_worker)]
-    threads = cv2.getNumThreads()
-    try:
-        torch.set_num_threads(2)
-        generate._start_worker()
-        assert (torch.get_num_threads(), cv2.getNumThreads()) == (1, 1)
-    finally:
-        cv2.setNumThreads(threads)
+    recipes = mixture_recipes(photos[:2], "train", 6, (2, 2), 1)
+    write_images(recipes, tmp_path, SETTINGS, "test", Sharing())
+    assert shared == [photo.path.read_bytes() for photo in photos[:2]]
+
+
+def test_a_photograph_that_has_gone_is_named(photos: list[Photograph], tmp_path: Path) -> None:
+    gone = replace(photos[0], path=tmp_path / "gone.jpg")
+    with pytest.raises(UserError, match=r"gone\.jpg: cannot be read \(No such file"):
+        write_images(single_recipes([gone], 1, 1)[:1], tmp_path, SETTINGS, "test", Here())
 
 
 def test_more_mixtures_than_there_are_is_an_error_and_no_endless_search(photographs: Path) -> None:

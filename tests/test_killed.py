@@ -1,22 +1,21 @@
 """Long computations under real SIGKILLs, each in a process of its own; `make chaos` does it to the whole study."""
 
+import dataclasses
 import os
 import random
 import signal
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
-from test_cells import study  # noqa: F401 (a fixture)
 from test_pretrain import HELD_OUT, IMAGES, MANIFEST, SCORES
 
 from grmp import generate, resume
 from grmp.cells import Study, run_cell
+from grmp.engine import Here
 from grmp.features import frozen_features
 from grmp.files import write_whole
 from grmp.journal import digest
@@ -67,9 +66,9 @@ def disturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Call
     return check
 
 
-def test_a_cell(study: Study, settings: Params, disturbed: Callable) -> None:  # noqa: F811
+def test_a_cell(study: Study, settings: Params, disturbed: Callable) -> None:
     settings = settings.model_copy(update={"finetune": study.finetune.model_copy(update={"steps": 10})})
-    longer = SimpleNamespace(**{**vars(study), "folds": study.folds * 2, "finetune": settings.finetune, "repeats": 4})
+    longer = dataclasses.replace(study, folds=study.folds * 2, finetune=settings.finetune)
 
     def work() -> str:
         cell = run_cell(longer, "full", 6, settings.qgr)
@@ -98,13 +97,10 @@ def test_features(model: PromptedCLIP, runtime: Runtime, disturbed: Callable) ->
 def test_distorted_images(photographs: Path, settings: Params, tmp_path: Path, disturbed: Callable) -> None:
     recipes = generate.single_recipes(read_manifest(photographs)[:2], 1, 1)
 
-    def submit(function: Callable, *given: object) -> Future:
-        done: Future = Future()
-        done.set_result(function(*given))
-        return done
+    distort = settings.distort.model_copy(update={"short_side": 48})
 
     def work() -> str:
-        made = generate.write_images(recipes, tmp_path / "set", 48, "set", SimpleNamespace(submit=submit))
+        made = generate.write_images(recipes, tmp_path / "set", distort, "set", Here())
         return made.to_csv() + "".join(
             digest(torch.frombuffer(bytearray((tmp_path / "set" / name).read_bytes()), dtype=torch.uint8))
             for name in made["image"]

@@ -48,6 +48,8 @@ def test_the_edit_of_these_tests_changes_one_line() -> None:
         ("compute", "seed", "seed: -1", ["compute.seed", "-1"]),
         ("compute", "threads", "threads: 1.5", ["compute.threads", "1.5"]),
         ("compute", "device", "device: tpu", ["compute.device", "'tpu'", "cuda"]),
+        ("compute", "engine", "engine: slurm", ["compute.engine", "'slurm'", "ray"]),
+        ("compute", "address", "address: head:6379", ["compute", "address", "engine: ray"]),
         ("photos", "pretrain", "pretrain: 0", ["photos.pretrain", "greater than 0"]),
         ("photos", "pretrain", "pretrain: 1.5", ["photos.pretrain", "less than 1"]),
         ("photos", "pretrain", "pretrain: 0.75", ["photos", "under 1"]),
