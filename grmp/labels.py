@@ -142,7 +142,7 @@ class LabelMap:
         try:
             knots = json.loads(Path(path).read_text(encoding="utf-8"))
             return cls(knots["similarity"], knots["score"])
-        except (OSError, ValueError, KeyError, TypeError) as problem:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
             raise UserError(
                 f"{path}: no label map could be read ({problem}); make it again with LabelMap.fit"
             ) from problem
