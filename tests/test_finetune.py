@@ -75,15 +75,16 @@ def test_a_batch_has_distinct_images_and_what_belongs_to_them() -> None:
     places = torch.arange(10.0)
     both = torch.stack([places, places + 100], dim=1)
     made = Labelled(both[..., None, None], places, both[..., None].expand(-1, -1, 9))
-    tokens, scores, teacher = draw(made, 7, torch.Generator().manual_seed(0))
+    tokens, scores, teacher, drawn = draw(made, 7, torch.Generator().manual_seed(0))
     assert len(set(scores.tolist())) == 7
     assert torch.equal(tokens.flatten() % 100, scores)
+    assert torch.equal(drawn.float(), scores)
     assert torch.equal(teacher[:, 0], tokens.flatten())
     assert {value >= 100 for value in tokens.flatten().tolist()} == {True, False}  # both views come
 
 
 def test_a_batch_larger_than_the_labelled_images_is_all_of_them(labelled: Labelled) -> None:
-    _, scores, _ = draw(labelled, 100, torch.Generator().manual_seed(0))
+    _, scores, _, _ = draw(labelled, 100, torch.Generator().manual_seed(0))
     assert sorted(scores.tolist()) == labelled.scores.tolist()
 
 
@@ -171,7 +172,7 @@ def test_never_is_plain_optimisation(model: PromptedCLIP, labelled: Labelled, ru
     optimiser, schedule = make_optimiser(parameters, tuned)
     generator = torch.Generator().manual_seed(1)
     for _ in range(tuned.steps):
-        tokens, scores, _ = draw(labelled, tuned.batch, generator)
+        tokens, scores, _, _ = draw(labelled, tuned.batch, generator)
         optimiser.zero_grad()
         quality_loss(other.quality_logit(other.finish(tokens, start=1)), scores).backward()
         optimiser.step()

@@ -122,8 +122,8 @@ def _matrix(path: Path, key: str) -> np.ndarray:
 
 
 def _read_bid(about: About, folder: Path) -> Table:
-    grades = _read_csv(folder / about.official, about.scores_of(folder)).apply(pd.to_numeric, errors="coerce")
-    if grades.shape[1] < 2 or not np.isfinite(grades.iloc[:, 0].astype(float)).all():
+    grades = _read_csv(folder / about.official, about.scores_of(folder)).apply(_numbers)
+    if not len(grades) or grades.shape[1] < 2 or grades.iloc[:, 0].isna().any():
         raise UserError(f"{about.scores_of(folder)}: first column the image's number, second its mean, in every row")
     names = [f"{about.layout}/DatabaseImage{int(number):04d}.JPG" for number in grades.iloc[:, 0]]
     return pd.DataFrame({"image": names, "raw": grades.iloc[:, 1], "spread": grades.iloc[:, 3:].std(axis=1)})

@@ -39,7 +39,22 @@ TINY = {
 class Images:
     """Image files of every format that is read, and of some that are not."""
 
-    FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP", "GIF", "PPM", "JPEG2000", "AVIF", "TGA", "ICO", "EPS", "PDF", "PCX")
+    FORMATS = (
+        "JPEG",
+        "PNG",
+        "BMP",
+        "TIFF",
+        "WEBP",
+        "GIF",
+        "PPM",
+        "JPEG2000",
+        "AVIF",
+        "TGA",
+        "ICO",
+        "EPS",
+        "PDF",
+        "PCX",
+    )
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "image"
@@ -65,22 +80,35 @@ class Images:
             found.append(buffer.getvalue())
         for form in ("GIF", "PNG", "WEBP"):
             buffer, still = io.BytesIO(), Image.fromarray(noise[..., :3])
-            still.save(buffer, form, save_all=True, append_images=[still.transpose(Image.Transpose.FLIP_LEFT_RIGHT)] * 2)
+            still.save(
+                buffer, form, save_all=True, append_images=[still.transpose(Image.Transpose.FLIP_LEFT_RIGHT)] * 2
+            )
             found.append(buffer.getvalue())
         return found
 
     @staticmethod
     def _headers() -> list[bytes]:
         """Headers that promise more than the file holds."""
-        found = [b"P5 60000 60000 255\n", b"P3 9000 9000 255\n" + b"1 " * 50, b"P6 -5 5 255\n", b"II*\x00\xff\xff\xff\xff"]
+        found = [
+            b"P5 60000 60000 255\n",
+            b"P3 9000 9000 255\n" + b"1 " * 50,
+            b"P6 -5 5 255\n",
+            b"II*\x00\xff\xff\xff\xff",
+        ]
         for width, height in ((9000, 9000), (60000, 60000), (2**31 - 1, 1), (0, 0)):
             body = b"IHDR" + struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)
             found.append(b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0d" + body + struct.pack(">I", zlib.crc32(body)))
-            found.append(b"GIF89a" + struct.pack("<2H3B", width & 0xFFFF, height & 0xFFFF, 0, 0, 0) + b",\x00\x00\x00\x00")
+            found.append(
+                b"GIF89a" + struct.pack("<2H3B", width & 0xFFFF, height & 0xFFFF, 0, 0, 0) + b",\x00\x00\x00\x00"
+            )
         return found
 
     def inputs(self) -> SearchStrategy[bytes]:
-        numbers = [struct.pack(order + kind, value) for order in "<>" for kind, value in (("I", 65535), ("I", 2**31), ("H", 40000), ("H", 0))]
+        numbers = [
+            struct.pack(order + kind, value)
+            for order in "<>"
+            for kind, value in (("I", 65535), ("I", 2**31), ("H", 40000), ("H", 0))
+        ]
         return st.one_of(mutated(self.seeds, numbers), mutated(self.seeds, numbers, most=1), st.binary(max_size=64))
 
     def feed(self, content: bytes) -> None:
@@ -115,7 +143,11 @@ def _mangled(contents: list[bytes]) -> SearchStrategy[bytes]:
     bodies = st.tuples(st.sampled_from(parts), numbers, st.integers(0, 99)).map(
         lambda drawn: (drawn[0][0], _put(drawn[0][1], drawn[1], drawn[2]))
     )
-    return st.one_of(headers.map(lambda both: tensors_file(*both)), bodies.map(lambda both: tensors_file(*both)), mutated(contents, TENSOR_TOKENS))
+    return st.one_of(
+        headers.map(lambda both: tensors_file(*both)),
+        bodies.map(lambda both: tensors_file(*both)),
+        mutated(contents, TENSOR_TOKENS),
+    )
 
 
 def _put(body: bytes, number: bytes, place: int) -> bytes:
@@ -224,7 +256,9 @@ def _tower() -> bytes:
         "onnx::MatMul_0_zero_point": np.zeros(2, np.int8),
         **{f"vision_model.{name}": np.ones((2, 2), np.float32) for name in onnx_tower._PLAIN},
     }
-    node = helper.make_node("MatMulInteger", ["x", "onnx::MatMul_0_quantized"], ["y"], "/visual_projection/MatMul_quant")
+    node = helper.make_node(
+        "MatMulInteger", ["x", "onnx::MatMul_0_quantized"], ["y"], "/visual_projection/MatMul_quant"
+    )
     tensors = [numpy_helper.from_array(value, name) for name, value in values.items()]
     return helper.make_model(helper.make_graph([node], "tower", [], [], tensors)).SerializeToString()
 
@@ -243,7 +277,9 @@ class Tower:
         self.seeds = [_tower(), model.SerializeToString()]
 
     def inputs(self) -> SearchStrategy[bytes]:
-        return mutated(self.seeds, (b"location", b"/etc/hostname", b"\xff" * 9, b"encoder.layers.99999999.", b"_quantized"))
+        return mutated(
+            self.seeds, (b"location", b"/etc/hostname", b"\xff" * 9, b"encoder.layers.99999999.", b"_quantized")
+        )
 
     def feed(self, content: bytes) -> None:
         self.path.write_bytes(content)

@@ -90,16 +90,16 @@ LEAVES = (
 def trees() -> SearchStrategy[object]:
     """Anything that JSON can say, and what it says with other numbers."""
     leaf = st.one_of(st.sampled_from(LEAVES), st.integers(), st.floats(), st.text(max_size=8))
-    deeper = lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=5), inner, max_size=4))  # noqa: E731
-    return st.recursive(leaf, deeper, max_leaves=8)
+    names = st.text(max_size=5)
+    return st.recursive(
+        leaf, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(names, inner, max_size=4), max_leaves=8
+    )
 
 
 def regrown(tree: object, most: int = 3) -> SearchStrategy[object]:
     """The tree with up to `most` of its places removed, renamed, or holding something else."""
     places = list(_places(tree))
-    change = st.tuples(
-        st.sampled_from(places), st.sampled_from(["put", "put", "put", "remove", "rename"]), trees()
-    )
+    change = st.tuples(st.sampled_from(places), st.sampled_from(["put", "put", "put", "remove", "rename"]), trees())
     return st.lists(change, max_size=most).map(lambda changes: _regrow(tree, changes))
 
 

@@ -16,7 +16,12 @@ from grmp.notebook import chosen_sections, parse_setting
 from trials.fuzzing.mutation import mutated, regrown
 
 ROOT = Path(__file__).parents[2]
-BOMB = "[" + "&a [1,1]," + "".join(f"&{b} [*{a},*{a},*{a},*{a},*{a},*{a},*{a},*{a},*{a}]," for a, b in zip("abcdefghi", "bcdefghij")) + "*j]"
+BOMB = (
+    "["
+    + "&a [1,1],"
+    + "".join(f"&{b} [*{a},*{a},*{a},*{a},*{a},*{a},*{a},*{a},*{a}]," for a, b in zip("abcdefghi", "bcdefghij"))
+    + "*j]"
+)
 YAML_TOKENS = (
     b"[" * 500,
     b"{a: " * 300,
@@ -27,7 +32,7 @@ YAML_TOKENS = (
     b"%YAML 1.1\n---\n",
     b"%YAML 9.9\n---\n",
     b"---\n",
-    b"!!set {\"\\\"+1+\\\"\"}",
+    b'!!set {"\\"+1+\\""}',
     b"!!binary IisxKyI=",
     b"!!python/object/apply:os.system [id]",
     b"!!timestamp x",
@@ -73,7 +78,9 @@ class YamlText(ParamsFile):
 
     def inputs(self) -> SearchStrategy[bytes]:
         seeds = [b"compute:\n  seed: 1\n", b"a: [1, 2]\nb: {c: d}\n", b"x: 'y'\n# z\n", b"", BOMB.encode()]
-        return st.one_of(mutated(seeds, YAML_TOKENS), st.text(max_size=40).map(lambda text: text.encode("utf-8", "replace")))
+        return st.one_of(
+            mutated(seeds, YAML_TOKENS), st.text(max_size=40).map(lambda text: text.encode("utf-8", "replace"))
+        )
 
 
 class Setting:
@@ -84,7 +91,14 @@ class Setting:
 
     def inputs(self) -> SearchStrategy[bytes]:
         code = b'"+__import__("os").abort()+"'
-        seeds = [b"a=1", b"rate=1e-4", b"x=[1, {a: b}]", b"x=" + code, b"x=!!set {'" + code + b"'}", b"x={? ['" + code + b"'] : 1}"]
+        seeds = [
+            b"a=1",
+            b"rate=1e-4",
+            b"x=[1, {a: b}]",
+            b"x=" + code,
+            b"x=!!set {'" + code + b"'}",
+            b"x={? ['" + code + b"'] : 1}",
+        ]
         return st.one_of(
             mutated(seeds, (*YAML_TOKENS, code, b"\\" + code, b"\n" + code)),
             st.text(max_size=40).map(lambda text: f"x={text}".encode("utf-8", "replace")),

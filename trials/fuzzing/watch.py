@@ -16,15 +16,17 @@ from typing import Protocol
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis.strategies import SearchStrategy
 
+import grmp
 from grmp.errors import UserError
 
-SECONDS = 5.0
+SECONDS = 10.0
 """For one input, which takes milliseconds; more is a hang."""
-STUCK = 30.0
+STUCK = 60.0
 """Seconds after which a process is ended that does not even answer a signal, deep in compiled code."""
 MEMORY = 3 << 30
 """Bytes that a surface's process may have beyond what it starts with."""
 LONGEST_MESSAGE = 1500
+LIBRARY = str(Path(grmp.__file__).parent)
 
 
 class Surface(Protocol):
@@ -120,7 +122,8 @@ def _outcome(surface: Surface, content: bytes, tally: Tally) -> tuple[str, str]:
 
 def _place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if "/grmp/" in frame.filename] or frames
+    frames = frames[:-1] if isinstance(error, Hang) else frames  # the last is the clock's
+    own = [frame for frame in frames if frame.filename.startswith(LIBRARY)] or frames
     return f"{Path(own[-1].filename).name}: {own[-1].name}"
 
 
