@@ -3,10 +3,12 @@
 import csv
 import io
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pandas.errors import ParserWarning
 
 from grmp.errors import UserError
 
@@ -32,10 +34,13 @@ def read_csv(path: Path | str, where: str = "", remedy: str = "", **options: Any
     try:
         text = _text(Path(path))
         _check_heading(text)
-        table = pd.read_csv(io.StringIO(text), **options)
-        if not isinstance(table.index, pd.RangeIndex):  # pandas would take the first column for names of rows
-            raise ValueError("its rows have more cells than the heading")
-        return table
+        with warnings.catch_warnings():
+            # Where rows have more cells than the heading, pandas would take the first ones for the rows' names, or,
+            # told not to, would only warn that it loses the last ones.
+            warnings.simplefilter("error", ParserWarning)
+            return pd.read_csv(io.StringIO(text), index_col=False, **options)
+    except ParserWarning:
+        raise UserError(f"{where or path}: its rows have more cells than the heading{remedy}") from None
     except (OSError, ValueError, OverflowError, csv.Error) as error:
         reason = " ".join(str(getattr(error, "strerror", None) or error).split())
         raise UserError(f"{where or path}: cannot be read as a table ({reason}){remedy}") from None

@@ -21,24 +21,24 @@ import typer
 from trials.fuzzing.watch import Tally, limit_memory, watch
 
 SURFACES = {
-    "params.yaml, values": ("texts.ParamsFile", 1500),
-    "params.yaml, text": ("texts.YamlText", 2500),
-    "settings, notebook parameters": ("texts.Setting", 3500),
+    "params.yaml, values": ("texts.ParamsFile", 500),
+    "params.yaml, text": ("texts.YamlText", 1000),
+    "settings, notebook parameters": ("texts.Setting", 2000),
     "label map": ("texts.LabelMapFile", 500),
-    "manifest": ("tables.Manifest", 1200),
+    "manifest": ("tables.Manifest", 1000),
     "ratings of grmp fit": ("tables.Ratings", 1500),
     "photographs": ("tables.Photographs", 1000),
-    "split": ("tables.Split", 1200),
-    "own rated set": ("tables.OwnSet", 1200),
-    "BID's grades": ("tables.Grades", 600),
-    "LIVEC's matrices": ("tables.Matrices", 800),
-    "images": ("files.Images", 3500),
+    "split": ("tables.Split", 1000),
+    "own rated set": ("tables.OwnSet", 1000),
+    "BID's grades": ("tables.Grades", 500),
+    "LIVEC's matrices": ("tables.Matrices", 1000),
+    "images": ("files.Images", 4000),
     "features, prompts": ("files.Tensors", 1500),
     "scoring checkpoint": ("files.Scorers", 300),
-    "card": ("files.Cards", 1200),
+    "card": ("files.Cards", 1000),
     "CLIP": ("files.Backbones", 300),
-    "ONNX tower": ("files.Tower", 1000),
-    "wheel": ("files.Wheel", 1200),
+    "ONNX tower": ("files.Tower", 1500),
+    "wheel": ("files.Wheel", 2000),
 }
 """What is fed, by which class, and how many inputs in the full trial."""
 KEPT = Path("artifacts/fuzz")
