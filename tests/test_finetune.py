@@ -1,9 +1,11 @@
 import copy
+import dataclasses
 
 import pandas as pd
 import pytest
 import torch
 
+from grmp.errors import UserError
 from grmp.features import Features, first_trained_block, frozen_features
 from grmp.finetune import (
     Labelled,
@@ -287,3 +289,39 @@ def test_features_that_a_bf16_device_kept_can_be_tuned_on_in_float32(
     )
     assert found.predictions.dtype == torch.float32
     torch.testing.assert_close(found.predictions, exact.predictions, rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("when", ["aligned", "never"])
+def test_a_loss_that_is_none_stops_with_the_step_and_the_images(
+    model: PromptedCLIP, labelled: Labelled, features: Features, settings: Params, runtime: Runtime, when: str
+) -> None:
+    labelled.tokens[2] = float("nan")
+    named = dataclasses.replace(labelled, places=torch.arange(100, 100 + IMAGES))
+    whole = settings.finetune.model_copy(update={"batch": 50})
+    rule, draws = settings.qgr.model_copy(update={"when": when}), torch.Generator().manual_seed(1)
+    with pytest.raises(UserError, match=r"fine-tune: step 1: .*quality nan.*rows .*102.*learning_rate"):
+        finetune(model, named, features, whole, rule, runtime, draws)
+
+
+def test_a_learning_rate_without_measure_stops_the_run(model: PromptedCLIP, run) -> None:
+    with pytest.raises(UserError, match=r"fine-tune: step [2-9]: not every number is finite"):
+        run(model, learning_rate=1e38, steps=9)
+
+
+@pytest.mark.parametrize("score", [0.0, 0.5, 1.0])
+def test_labels_that_are_all_alike_can_be_tuned_on(
+    model: PromptedCLIP, labelled: Labelled, features: Features, settings: Params, runtime: Runtime, score: float
+) -> None:
+    alike = dataclasses.replace(labelled, scores=torch.full((IMAGES,), score))
+    draws = torch.Generator().manual_seed(1)
+    outcome = finetune(model, alike, features, settings.finetune, settings.qgr, runtime, draws)
+    assert outcome.predictions.isfinite().all()
+
+
+def test_one_labelled_image_is_a_batch(
+    model: PromptedCLIP, labelled: Labelled, features: Features, settings: Params, runtime: Runtime
+) -> None:
+    one = Labelled(labelled.tokens[:1], labelled.scores[:1], labelled.teacher[:1])
+    draws = torch.Generator().manual_seed(1)
+    outcome = finetune(model, one, features, settings.finetune, settings.qgr, runtime, draws)
+    assert outcome.predictions.isfinite().all()
