@@ -15,6 +15,7 @@ from grmp.align import (
     tokenise,
     train_text_tower,
 )
+from grmp.errors import UserError
 from grmp.params import Params
 from grmp.photos import SCENES
 

@@ -151,7 +151,7 @@ def test_the_command_counts_the_cells(capsys: pytest.CaptureFixture[str]) -> Non
 
 @pytest.mark.parametrize("text", [".inf", "-.inf", ".nan"])
 def test_no_number_of_the_study_is_infinite(tmp_path: Path, text: str) -> None:
-    right = PARAMS.read_text(encoding="utf-8")
+    right = REPOSITORY.read_text(encoding="utf-8")
     assert "learning_rate: 0.0001" in right
     path = tmp_path / "params.yaml"
     path.write_text(right.replace("learning_rate: 0.0001", f"learning_rate: {text}"), encoding="utf-8")
