@@ -10,7 +10,7 @@ export PYTHONUNBUFFERED := 1
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help study livec livec-quick test chaos lint scaling explore open docs lock clean env
+.PHONY: help study livec livec-quick test chaos fuzz lint scaling explore open docs lock clean env
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -45,6 +45,9 @@ test: env        ## environment, then the tests
 
 chaos: env       ## kill a tiny study at 30 random moments, and see that it loses nothing: make chaos KILLS=3
 	@$(BIN)/python trials/chaos.py $(if $(KILLS),--kills $(KILLS))
+
+fuzz: env        ## hostile and broken files by the thousand: every one is read, or refused in one line
+	@$(BIN)/python -m trials.fuzz
 
 lint: env        ## ruff, and no outputs in source notebooks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb

@@ -9,6 +9,7 @@ import pandas as pd
 from grmp.errors import UserError
 from grmp.metrics import DECIMALS
 from grmp.report import median_interval, t_interval, title, variants_in
+from grmp.table import read_csv
 
 METRICS = ("srcc", "plcc", "krcc", "rmse")
 
@@ -26,7 +27,7 @@ def read_runs(folder: Path, cells: list[str], table: str) -> pd.DataFrame:
         path = folder / cell / f"{table}.csv"
         if not path.is_file():
             raise UserError(f"{path}: is not there: cell {cell} has not been run; `dvc repro` runs it")
-        frames.append(pd.read_csv(path))
+        frames.append(read_csv(path))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 

@@ -13,6 +13,7 @@ from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
 from torch.nn import functional as F
 
+from grmp.finite import check_step
 from grmp.journal import Journal
 from grmp.params import Align
 from grmp.photos import SCENES
@@ -20,6 +21,7 @@ from grmp.progress import Progress
 from grmp.resume import Training
 from grmp.towers import embed_tokens, encode_text
 
+REMEDY = "lower align.learning_rate (params.yaml)"
 SCENE_TEMPLATES = ("a photo of a {}", "a picture of a {}", "a close-up photo of a {}", "an image of {}", "{}")
 """The first is the one of METHOD: LIQE's scene prompt; the others only vary the training."""
 
@@ -78,6 +80,9 @@ def train_text_tower(
 
     Each step draws one crop per photograph, and one template for the nine scenes. Returns one row per step: step,
     caption (loss), scene (loss).
+
+    Raises:
+        UserError: a loss or a gradient is NaN or infinite; with the step.
     """
     parameters = text_parameters(clip)
     for parameter in parameters:
@@ -103,6 +108,9 @@ def train_text_tower(
         optimiser.step()
         schedule.step()
         rows.append((step, *(float(loss.detach()) for loss in losses)))
+        named = dict(zip(("caption", "scene"), rows[-1][1:]))
+        slopes = [parameter.grad for parameter in parameters if parameter.grad is not None]
+        check_step("align the text tower", step, named, slopes, "every photograph", REMEDY)
         training.keep(rows, last=step == settings.steps)
         progress.update(step, items=len(images), caption=rows[-1][1], scene=rows[-1][2])
     for parameter in parameters:

@@ -11,6 +11,7 @@ from open_clip import CLIP
 from open_clip.model import resize_pos_embed
 from open_clip.transformer import VisionTransformer
 
+from grmp.architecture import check, check_describes
 from grmp.errors import UserError
 from grmp.onnx_tower import PACKAGE, VERSION, download_state
 from grmp.params import Align, Backbone
@@ -52,13 +53,16 @@ def _own_config(backbone: Backbone) -> dict | None:
     path = Path(backbone.weights or "")
     if backbone.source != "local" or path.suffix != ".safetensors" or not path.is_file():
         return None
-    config = read_about(path).get("config")
-    return json.loads(config) if config else None
+    return identify(path)[0] if "config" in read_about(path) else None
 
 
 def build(config: dict, crop: int | None = None) -> CLIP:
     """An untrained CLIP of this architecture for square crops of `crop` pixels (the pre-training's by default)."""
     config = copy.deepcopy(config)
+    try:
+        check(config)
+    except ValueError as error:
+        raise UserError(f"the checkpoint's configuration {error}; make it anew") from None
     _refuse_others(config, "the checkpoint's")
     if crop is not None:
         config["vision_cfg"]["image_size"] = crop
@@ -115,10 +119,11 @@ def load(path: Path, crop: int) -> CLIP:
         UserError: the file is missing, truncated, or of another architecture.
     """
     config, _ = identify(path)
-    clip = build(config, crop)
     _, state = read_checkpoint(path)
-    resize_pos_embed(state, clip)
     with _named(str(path)):
+        check_describes(lambda: build(config), state)
+        clip = build(config, crop)
+        resize_pos_embed(state, clip)
         clip.load_state_dict(state)
     return clip.eval().requires_grad_(False)
 
@@ -130,9 +135,12 @@ def identify(path: Path) -> tuple[dict, Backbone]:
         UserError: the file is missing, truncated, or does not say.
     """
     about = read_about(path)
-    if not {"config", "backbone"} <= about.keys():
-        raise UserError(f"{path}: does not say which CLIP it holds; `dvc repro` makes it anew")
-    return json.loads(about["config"]), Backbone.model_validate_json(about["backbone"])
+    try:
+        config, backbone = json.loads(about["config"]), Backbone.model_validate_json(about["backbone"])
+        check(config)
+    except (KeyError, ValueError, RecursionError):  # the second of json and of pydantic
+        raise UserError(f"{path}: does not say which CLIP it holds; `dvc repro` makes it anew") from None
+    return config, backbone
 
 
 def describe(path: Path) -> str:
@@ -151,6 +159,6 @@ def describe(path: Path) -> str:
 def _named(source: str) -> Iterator[None]:
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         detail = " ".join(str(error).split())[:160]
         raise UserError(f"{source}: a checkpoint of another architecture ({detail}...)") from None

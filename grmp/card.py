@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from grmp.errors import one_line
 from grmp.params import Params, Section
 from grmp.provenance import compact
 from grmp.runtime import Runtime
@@ -39,8 +40,8 @@ class Card(Section):
     parameters: dict[str, dict]
 
     def text(self) -> str:
-        """The card for readers, one fact per line."""
-        return "\n".join(LINE.format(name, value) for name, value in self._lines())
+        """The card for readers, one fact per line; a checkpoint of anybody's can hold any letters."""
+        return "\n".join(one_line(LINE.format(name, value)) for name, value in self._lines())
 
     def _lines(self) -> Iterator[tuple[str, str]]:
         yield "grmp", f"{self.version}; quality from 0 to 1, higher is better"

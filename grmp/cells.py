@@ -90,7 +90,7 @@ def tune(study: Study, variant: Variant, count: int, repeat: int, qgr: Qgr, titl
     model = start_model(study, variant, repeat).to(study.runtime.device)
     features = study.meta if variant.mpp else study.plain
     places = labelled_places(study, count, repeat)
-    labelled = label(model, features.tokens[places], study.plain.embeddings[places], study.scores[places])
+    labelled = label(model, features.tokens[places], study.plain.embeddings[places], study.scores[places], places)
     test = features.at(study.folds[repeat - 1].test)
     draws = generator(study.seed, 22, repeat)
     rule = own_rule(variant, qgr)

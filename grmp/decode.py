@@ -11,15 +11,21 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from grmp.errors import UserError
 
+Image.init()  # a named format is found only once its module was imported
 _OPENING = threading.Lock()  # warnings.catch_warnings swaps a global; two threads could leave it swapped
+
+
+FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TGA", "TIFF", "WEBP")
+"""Pillow's names of what is read. Not all that Pillow knows: it would hand PostScript, for one, to a program."""
 
 
 def read_image(path: Path) -> UInt8[np.ndarray, "height width 3"]:
     """An image file as `to_rgb` gives it; of an animation the first frame.
 
     Raises:
-        UserError: missing, not an image, truncated, larger than Pillow's limit (`Image.MAX_IMAGE_PIXELS`, read from
-            the header before anything is decoded), or of a kind whose white is unknown.
+        UserError: missing, not an image of one of `FORMATS`, truncated, larger than Pillow's limit
+            (`Image.MAX_IMAGE_PIXELS`, read from the header before anything is decoded), or of a kind whose white is
+            unknown.
     """
     return _decode(path, path)
 
@@ -35,10 +41,10 @@ def decode_image(content: bytes, path: Path) -> UInt8[np.ndarray, "height width 
 
 def _decode(source: Path | BytesIO, path: Path) -> UInt8[np.ndarray, "height width 3"]:
     try:
-        with _open(source) as image:
+        with open_image(source) as image:
             return to_rgb(image)
     except Exception as error:  # Pillow's decoders raise what they like: OSError, SyntaxError, struct.error, ...
-        raise UserError(f"{path}: cannot be read as an image ({_reason(error)})") from None
+        raise UserError(f"{path}: cannot be read as an image ({reason(error)})") from None
 
 
 def to_rgb(image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
@@ -54,11 +60,18 @@ def to_rgb(image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
     return np.asarray(image.convert("RGB"))
 
 
-def _open(source: Path | BytesIO) -> Image.Image:
+def open_image(source: Path | BytesIO) -> Image.Image:
+    """An image file, or its content, whose header has been read, and found to be of `FORMATS` and not too large.
+
+    Raises:
+        OSError, ValueError, and whatever else Pillow's decoders raise.
+    """
+    if isinstance(source, Path) and source.exists() and not source.is_file():
+        raise ValueError("no regular file")  # a pipe would be waited for
     # Pillow refuses twice its limit, and only warns of less.
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        return Image.open(source)
+        return Image.open(source, formats=FORMATS)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -73,7 +86,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((values >> 8).astype(np.uint8))
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
+    """Why an image could not be read, in words."""
     if isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
         return f"it has more than {Image.MAX_IMAGE_PIXELS:,} pixels; scale it down first"
     if isinstance(error, UnidentifiedImageError):

@@ -10,9 +10,31 @@ import typer
 from grmp.orphans import end_with_parent
 from grmp.paths import UNFINISHED_VARIABLE
 
+LONGEST = 1200
+"""Characters of a message; the middle of a longer one is left out."""
+
 
 class UserError(Exception):
     """Something the user can mend; its message is one line that names the file, the key and the remedy."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+def one_line(text: str) -> str:
+    """`text` in one line that can be printed: what a terminal would obey, or could not show, stands as its escape.
+
+    Names in messages come out of other people's files.
+    """
+    text = "".join(_shown(letter) for letter in text)
+    half = LONGEST // 2
+    return text if len(text) <= LONGEST else f"{text[:half]} ... {text[-half:]}"
+
+
+def _shown(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    return " " if letter.isspace() else letter.encode("unicode_escape").decode()
 
 
 @contextmanager
@@ -23,7 +45,7 @@ def in_one_line() -> Iterator[None]:
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        sys.exit(f"error: {error.filename or 'file'}: {error.strerror or error}")
+        sys.exit(one_line(f"error: {error.filename or 'file'}: {error.strerror or error}"))
 
 
 def run_command(function: Callable[..., None]) -> None:

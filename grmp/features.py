@@ -18,7 +18,7 @@ from torch import Tensor
 from grmp import backbone, params, sets
 from grmp.checkpoint import load_prompts
 from grmp.crops import even_crops, to_float
-from grmp.errors import run_command
+from grmp.errors import UserError, run_command
 from grmp.journal import Journal
 from grmp.model import PromptedCLIP, prompted
 from grmp.params import Params
@@ -87,9 +87,11 @@ def load(path: Path) -> Features:
     """Read what `save` kept.
 
     Raises:
-        UserError: the file is missing or truncated.
+        UserError: the file is missing or truncated, or holds something else.
     """
     _, kept = read_checkpoint(path)
+    if {name: value.ndim for name, value in kept.items()} != {"tokens": 4, "embeddings": 3}:
+        raise UserError(f"{path}: holds no features; `dvc repro features` makes them")
     return Features(kept["tokens"], kept["embeddings"])
 
 

@@ -7,24 +7,32 @@ from dataclasses import dataclass
 
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from grmp.features import Features, first_trained_block
+from grmp.finite import check_step, listed
 from grmp.model import PromptedCLIP, quality_loss, semantic_loss
 from grmp.params import Finetune, Qgr
 from grmp.progress import Progress
 from grmp.projection import cosine, project
 from grmp.runtime import Runtime
 
+LOSSES = ("quality", "semantic")
+REMEDY = "lower finetune.learning_rate (params.yaml), or look at these images and their labels"
+
 
 @dataclass(frozen=True)
 class Labelled:
-    """The k labelled images: tokens in front of the first trained block, scores in [0, 1], the teacher's scenes."""
+    """The k labelled images: tokens in front of the first trained block, scores in [0, 1], the teacher's scenes.
+
+    `places` are how messages name them: rows of the table that gives the labels, from 0.
+    """
 
     tokens: Float[Tensor, "k view t d"]
     scores: Float[Tensor, " k"]
     teacher: Float[Tensor, "k view 9"]
+    places: Int[Tensor, " k"] | None = None
 
 
 @dataclass(frozen=True)
@@ -41,9 +49,10 @@ def label(
     tokens: Float[Tensor, "k view t d"],
     embeddings: Float[Tensor, "k view e"],
     scores: Float[Tensor, " k"],
+    places: Int[Tensor, " k"] | None = None,
 ) -> Labelled:
     """Labelled images for the still untrained `model`: `tokens` are its own, `embeddings` the untouched CLIP's."""
-    return Labelled(tokens, scores, teacher_logits(model, embeddings).cpu())
+    return Labelled(tokens, scores, teacher_logits(model, embeddings).cpu(), places)
 
 
 def teacher_logits(model: PromptedCLIP, embeddings: Float[Tensor, "k view e"]) -> Float[Tensor, "k view 9"]:
@@ -65,11 +74,15 @@ def make_optimiser(
     return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, settings.steps)
 
 
-def draw(labelled: Labelled, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Tokens, scores and teacher logits of `size` distinct images (all where there are fewer), one view of each."""
+def draw(labelled: Labelled, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Tokens, scores and teacher logits of `size` distinct images (all where there are fewer), one view of each.
+
+    The last are the images' places.
+    """
     images = torch.randperm(len(labelled.scores), generator=generator)[:size]
     views = torch.randint(labelled.tokens.shape[1], (len(images),), generator=generator)
-    return labelled.tokens[images, views], labelled.scores[images], labelled.teacher[images, views]
+    places = images if labelled.places is None else labelled.places[images]
+    return labelled.tokens[images, views], labelled.scores[images], labelled.teacher[images, views], places
 
 
 def finetune(
@@ -87,6 +100,9 @@ def finetune(
     A `test` part of no images is possible: the predictions then are of none.
     Image prompts stay frozen, without dropout. Columns of `steps`: step, quality and semantic (losses), cosine
     (between the two gradients before projection; empty where the semantic one was not needed).
+
+    Raises:
+        UserError: a loss or a gradient is NaN or infinite; with the step and the images of its batch.
     """
     model.requires_grad_(False).eval()
     parameters = list(model.tuned_parameters(settings.blocks).values())
@@ -97,7 +113,8 @@ def finetune(
     evaluated = evaluation_steps(settings.steps, settings.evaluations)
     progress, rows, predictions = Progress(title, settings.steps), [], []
     for step in range(1, settings.steps + 1):
-        tokens, scores, teacher = (part.to(runtime.device) for part in draw(labelled, settings.batch, generator))
+        *parts, places = draw(labelled, settings.batch, generator)
+        tokens, scores, teacher = (part.to(runtime.device) for part in parts)
         with runtime.autocast():
             features = model.finish(tokens.to(runtime.dtype), start=block)
             logit, scenes = model.quality_logit(features), model.scene_logits(features)
@@ -109,6 +126,8 @@ def finetune(
         optimiser.step()
         schedule.step()
         rows.append((step, float(quality.detach()), float(semantic.detach()), angle))
+        batch = f"rows {listed(places)} of the labels"
+        check_step(title, step, dict(zip(LOSSES, rows[-1][1:])), gradient, batch, REMEDY)
         progress.update(step, items=len(scores), loss=rows[-1][1])
         if step in evaluated:
             predictions.append(predict(model, test, block, runtime))

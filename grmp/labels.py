@@ -16,12 +16,12 @@ import piq
 import torch
 from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
-from scipy.stats import spearmanr
 from sklearn.isotonic import IsotonicRegression
 
 from grmp.distortions import DISTORTIONS, LEVELS, Image, distort
 from grmp.errors import UserError
 from grmp.files import write_whole
+from grmp.metrics import srcc
 
 
 def kadid_cells() -> pd.DataFrame:
@@ -143,7 +143,7 @@ class LabelMap:
         try:
             knots = json.loads(Path(path).read_text(encoding="utf-8"))
             return cls(knots["similarity"], knots["score"])
-        except (OSError, ValueError, KeyError, TypeError) as problem:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
             raise UserError(
                 f"{path}: no label map could be read ({problem}); make it again with LabelMap.fit"
             ) from problem
@@ -169,7 +169,7 @@ def leave_one_type_out(cells: pd.DataFrame) -> pd.DataFrame:
 
 def agreement(cells: pd.DataFrame, column: str = "similarity") -> float:
     """SRCC, -1..1, between `column` and the raters' score over all cells."""
-    return float(spearmanr(cells[column], cells["score"]).statistic)
+    return srcc(cells[column].to_numpy(), cells["score"].to_numpy())
 
 
 def agreement_per_type(cells: pd.DataFrame, column: str = "similarity") -> pd.Series:

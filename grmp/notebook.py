@@ -14,8 +14,6 @@ import typer
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from grmp import params
 from grmp.errors import UserError, run_command
@@ -23,6 +21,7 @@ from grmp.execution import ENGINE, Reporter
 from grmp.files import write_whole
 from grmp.page import page
 from grmp.place import hand_on
+from grmp.plain import parse, refuse_objects
 from grmp.stable import stabilise
 
 MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of getrusage
@@ -36,7 +35,8 @@ def run_notebook(source: Path, target: Path, parameters: dict[str, Any], html: b
     Args:
         source: notebook with a cell tagged `parameters`.
         target: executed notebook; replaced only by a whole one. The page gets its stem and `.html`.
-        parameters: values for names that the `parameters` cell defines.
+        parameters: values for names that the `parameters` cell defines; plain ones (`grmp.plain`), so that what
+            papermill writes into the notebook is data and no code.
         html: whether to write the page.
 
     Raises:
@@ -106,7 +106,11 @@ def _check_parameters(source: Path, parameters: dict[str, Any]) -> None:
         defined = set(_assigned(cells[0].source))
     except SyntaxError as error:
         raise UserError(f"{source}: its `parameters` cell is not Python: {error.msg}") from None
-    for name in parameters:
+    for name, value in parameters.items():
+        try:
+            refuse_objects(value)
+        except ValueError as error:
+            raise UserError(f"{source}: its parameter {name} {error}") from None
         if name not in defined:
             known = ", ".join(sorted(defined)) or "none"
             raise UserError(f"{source}: its `parameters` cell does not define {name} (defined: {known})")
@@ -144,15 +148,15 @@ def parse_setting(text: str) -> tuple[str, Any]:
     """Name and value of `name=value`, the value read as YAML 1.2, in which `1e-4` is a number.
 
     Raises:
-        UserError: no `=`, no name, or a value that is not YAML.
+        UserError: no `=`, no name, or a value that is not YAML of plain values.
     """
     name, equals, value = text.partition("=")
     if not (equals and name.isidentifier()):
         raise UserError(f"--set {text}: write name=value")
     try:
-        return name, YAML(typ="safe", pure=True).load(value)
-    except YAMLError:
-        raise UserError(f"--set {text}: the value is not YAML") from None
+        return name, parse(value)
+    except ValueError as error:
+        raise UserError(f"--set {text}: the value {error}") from None
 
 
 def main(

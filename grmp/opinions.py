@@ -9,6 +9,8 @@ import pandas as pd
 from jaxtyping import Float
 
 from grmp.errors import UserError
+from grmp.inside import refuse_outside
+from grmp.table import read_csv
 
 Bounds = tuple[float, float]
 """The scores of the worst and of the best quality; the first may be the greater (DMOS: higher is worse)."""
@@ -36,14 +38,15 @@ def read_opinions(
 
     Raises:
         UserError: no such table or column; a score that is no number, or outside of `bounds`; an image that is named
-            twice or is not there; fewer than two labels, or all of them equal.
+            twice, is not there or lies outside of the folder; fewer than two labels, or all of them equal.
     """
     rows = _read(table, (image_column, score_column))
+    refuse_outside(table, folder, rows[image_column])
     names, scores = rows[image_column], pd.to_numeric(rows[score_column], errors="coerce").to_numpy(float)
     _refuse(table, names[~np.isfinite(scores)], f"have no number in column `{score_column}`")
     _refuse(table, names[names.map(os.path.normpath).duplicated()], "stand there twice")
     paths = [folder / name for name in names]
-    _refuse(table, names[[not path.is_file() for path in paths]], f"are not in {folder}")
+    _refuse(table, names[[not os.path.isfile(path) for path in paths]], f"are not in {folder}")
     if len(paths) < FEWEST:
         raise UserError(f"{table}: {len(paths)} labels are too few; give {FEWEST} or more")
     if np.ptp(scores) == 0:
@@ -57,10 +60,7 @@ def read_opinions(
 
 
 def _read(table: Path, columns: tuple[str, str]) -> pd.DataFrame:
-    try:
-        rows = pd.read_csv(table, dtype=str, keep_default_na=False, skipinitialspace=True)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{table}: cannot be read as a table ({' '.join(str(error).split())})") from None
+    rows = read_csv(table, dtype=str, keep_default_na=False, skipinitialspace=True)
     for column in columns:
         if column not in rows:
             raise UserError(f"{table}: column `{column}` is missing (columns: {', '.join(map(str, rows))})")

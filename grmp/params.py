@@ -5,10 +5,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from grmp.errors import UserError, run_command
+from grmp.plain import parse
 from grmp.variants import VARIANTS
 
 Count = Annotated[int, Field(ge=1, strict=True)]
@@ -28,9 +27,9 @@ Labels = Annotated[int | float, BeforeValidator(_labels), Field(description=LABE
 
 
 class Section(BaseModel):
-    """A section of params.yaml: nothing unknown, nothing changed after reading."""
+    """A section of params.yaml: nothing unknown, nothing changed after reading, no NaN and no infinity."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Compute(Section):
@@ -310,7 +309,7 @@ def _complain(path: Path, error: ValidationError) -> UserError:
     first = min(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
     key = "".join(f"{part}: " for part in [".".join(map(str, first["loc"]))] if part)
     message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(first["input"], dict | Section) else f" (given: {first['input']!r})"
+    given = "" if isinstance(first["input"], dict | Section) else f" (given: {repr(first['input'])[:200]})"
     more = f"; and {error.error_count() - 1} more" if error.error_count() > 1 else ""
     return UserError(f"{path}: {key}{message}{given}{more}")
 
@@ -319,14 +318,16 @@ def read_yaml(path: Path) -> dict:
     """The mapping in a YAML 1.2 file, in which `1e-4` is a number (it is text to YAML 1.1 readers).
 
     Raises:
-        UserError: no such file, not YAML, or no mapping.
+        UserError: no such file, not YAML, not plain (`grmp.plain.parse`), or no mapping.
     """
     try:
-        content = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    except YAMLError as error:
-        raise UserError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
+    try:
+        content = parse(text)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds no sections; write `section:` lines with `key: value` lines below them")
     return content

@@ -1,13 +1,15 @@
 """The photographs, their manifest, and the split into parts that share no photograph."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from grmp.errors import UserError
+from grmp.inside import refuse_outside
 from grmp.params import Photos
+from grmp.table import read_csv
 
 SCENES = ("animal", "cityscape", "human", "indoor", "landscape", "night", "plant", "still_life", "others")
 """The nine scenes of LIQE (Zhang et al., CVPR 2023)."""
@@ -28,17 +30,15 @@ def read_manifest(folder: Path) -> list[Photograph]:
     """The photographs named in `folder/photos.csv` (columns file, scene, caption), in its order.
 
     Raises:
-        UserError: no such table, a column or file missing, a name twice, or a scene that is not one of `SCENES`.
+        UserError: no such table, a column or file missing, a file outside of `folder/images`, a name twice, or a scene
+            that is not one of `SCENES`.
     """
     table_path = folder / "photos.csv"
-    try:
-        table = pd.read_csv(table_path, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UserError(f"{table_path}: cannot be read as a table ({reason}); `dvc repro data.dvc` makes it") from None
+    table = read_csv(table_path, remedy="; `dvc repro data.dvc` makes it", dtype=str, keep_default_na=False)
     for column in ("file", "scene", "caption"):
         if column not in table:
             raise UserError(f"{table_path}: column `{column}` is missing")
+    refuse_outside(table_path, folder / "images", table["file"])
     photographs = [
         Photograph(Path(row.file).stem, folder / "images" / row.file, row.scene, row.caption)
         for row in table.itertuples()
@@ -54,7 +54,7 @@ def _check(table: Path, photographs: list[Photograph]) -> None:
             raise UserError(f"{table}: {photo.path.name} stands there twice")
         if photo.scene not in SCENES:
             raise UserError(f"{table}: {photo.path.name}: scene `{photo.scene}` is none of {', '.join(SCENES)}")
-        if not photo.path.is_file():
+        if not os.path.isfile(photo.path):
             raise UserError(f"{photo.path}: named in {table.name}, but not there")
         seen.add(photo.name)
 

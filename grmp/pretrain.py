@@ -12,6 +12,7 @@ from torch.func import functional_call
 
 from grmp.crops import random_crop, to_float
 from grmp.errors import UserError
+from grmp.finite import check_step, listed
 from grmp.journal import Journal
 from grmp.meta import Inner, Loss, Prompts, Task, meta_gradient
 from grmp.model import PromptedCLIP, quality_loss
@@ -20,12 +21,15 @@ from grmp.progress import Progress
 from grmp.resume import Training
 from grmp.runtime import Runtime
 
+REMEDY = "lower pretrain.inner_rate or pretrain.outer_rate (params.yaml), or look at these images"
+
 
 class Batch(NamedTuple):
-    """Crops in [0, 1] and their scores in [0, 1]."""
+    """Crops in [0, 1], their scores in [0, 1], and the places of their images among all."""
 
     images: Float[Tensor, "b 3 s s"]
     scores: Float[Tensor, " b"]
+    places: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -42,9 +46,12 @@ def make_pools(manifest: pd.DataFrame, query_photographs: set[str]) -> dict[str,
     Query images come from `query_photographs`, support images from the others.
 
     Raises:
-        UserError: a type that lacks images of either.
+        UserError: a column is missing, or a type lacks images of either.
     """
-    types = manifest["distortions"].str.split("+").explode()
+    for column in ("photograph", "distortions"):
+        if column not in manifest:
+            raise UserError(f"manifest.csv: column `{column}` is missing; pre-training needs a set with distortions")
+    types = manifest["distortions"].astype(str).str.split("+").explode()
     held_out = manifest["photograph"].isin(query_photographs)
     pools = {
         kind: TaskPool(rows.index[~held_out[rows.index]].tolist(), rows.index[held_out[rows.index]].tolist())
@@ -70,7 +77,7 @@ def draw_batch(
     """`size` images of `places` without repetition (fewer where there are fewer), each randomly cropped."""
     chosen = [places[i] for i in torch.randperm(len(places), generator=generator)[:size].tolist()]
     crops = torch.stack([random_crop(images[i], crop, generator) for i in chosen])
-    return Batch(to_float(crops), scores[chosen])
+    return Batch(to_float(crops), scores[chosen], chosen)
 
 
 def make_loss(model: PromptedCLIP, runtime: Runtime) -> Loss:
@@ -114,6 +121,9 @@ def pretrain(
     """Meta-train the prompts of `model` in place; everything else stays frozen. Goes on where it was interrupted.
 
     Returns one row per outer step: step, support (loss before adaptation), query (after it), tasks (their names).
+
+    Raises:
+        UserError: a loss or a meta-gradient is NaN or infinite; with the step, its tasks and their images.
     """
     prompts = model.requires_grad_(False).train().prompt_parameters()
     for prompt in prompts.values():
@@ -141,11 +151,18 @@ def pretrain(
         optimiser.step()
         schedule.step()
         rows.append((step, found.support, found.query, " ".join(chosen)))
+        losses = {"support": found.support, "query": found.query}
+        check_step("pre-train", step, losses, found.gradient.values(), _in_words(chosen, tasks), REMEDY)
         training.keep(rows, last=step == settings.outer_steps)
         seen = sum(len(task.support.scores) + len(task.query.scores) for task in tasks)
         progress.update(step, items=seen, support=found.support, query=found.query)
     model.requires_grad_(False).eval()
     return pd.DataFrame(rows, columns=["step", "support", "query", "tasks"])
+
+
+def _in_words(chosen: list[str], tasks: list[Task]) -> str:
+    rows = (listed([*task.support.places, *task.query.places]) for task in tasks)
+    return "; ".join(f"distortion type {name}, rows {some} of manifest.csv" for name, some in zip(chosen, rows))
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ import pandas as pd
 import typer
 
 from grmp.errors import UserError, run_command
+from grmp.table import read_csv
 
 KEY = ["variant", "labels", "repeat"]
 
@@ -33,7 +34,7 @@ def main(
     tolerance: Annotated[float, typer.Option(help="largest difference of the medians that is no failure")] = 0.02,
 ) -> None:
     """Compare the median SRCC of runs made now with that of the same runs as committed; exit status 1 if it differs."""
-    both = compare_runs(pd.read_csv(again), pd.read_csv(kept))
+    both = compare_runs(read_csv(again), read_csv(kept))
     typer.echo(both.to_string(index=False))
     now, then = both["again"].median(), both["committed"].median()
     typer.echo(f"median of {len(both)} splits: {now:.4f} now, {then:.4f} committed, difference {abs(now - then):.4f}")

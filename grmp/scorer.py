@@ -1,34 +1,43 @@
 """A trained model as a no-reference metric: any image in, its quality out."""
 
+import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float, UInt8
 from PIL import Image
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from grmp.crops import even_crops, to_float
 from grmp.errors import UserError
 from grmp.inputs import SMALLEST_SIDE, Source, read_input
 from grmp.model import PromptedCLIP
-from grmp.params import Count, Params, Section
+from grmp.params import Params, Section
 from grmp.resize import resize_tensor
 
+MOST_PIXELS, MOST_VIEWS = 4096, 1024  # a checkpoint of anybody's cannot ask for more
 READERS = 4  # threads that decode and resize images while the model works
 
 
 class Input(Section):
     """What the model sees of an image: `views` square crops of `crop` pixels, once its shorter side is `short_side`."""
 
-    short_side: Count
-    crop: Count
-    views: Count
+    short_side: Annotated[int, Field(ge=SMALLEST_SIDE, le=MOST_PIXELS, strict=True)]
+    crop: Annotated[int, Field(ge=1, le=MOST_PIXELS, strict=True)]
+    views: Annotated[int, Field(ge=1, le=MOST_VIEWS, strict=True)]
+
+    @model_validator(mode="after")
+    def _crops_fit(self) -> "Input":
+        if self.crop > self.short_side:
+            raise ValueError("crops are cut from images whose shorter side is short_side")
+        return self
 
 
 class Scored(NamedTuple):
@@ -120,11 +129,15 @@ class Scorer(nn.Module):
         device = self.model.mean.device
         qualities = iter(self._judge(to_float(torch.stack(views, dim=1).to(device))).tolist() if views else [])
         return [
-            Scored(name, float("nan"), str(value))
-            if isinstance(value, UserError)
-            else Scored(name, next(qualities), "")
+            Scored(name, float("nan"), str(value)) if isinstance(value, UserError) else _scored(name, next(qualities))
             for name, value in zip(_names(sources, place), read)
         ]
+
+
+def _scored(name: str, quality: float) -> Scored:
+    if not math.isfinite(quality):
+        return Scored(name, float("nan"), f"{name}: the model's score is not finite; its checkpoint is broken")
+    return Scored(name, quality, "")
 
 
 def _names(sources: list[Source], place: int) -> list[str]:

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from pydantic import model_validator
 
 from grmp import backbone, paths
+from grmp.architecture import check, check_describes
 from grmp.card import Card
 from grmp.errors import UserError
-from grmp.model import prompted
+from grmp.model import PromptedCLIP, prompted
 from grmp.params import Backbone, Prompts, Section
 from grmp.runtime import find_device
 from grmp.scorer import Input, Scorer
@@ -26,6 +28,13 @@ class Blueprint(Section):
     prompts: Prompts
     input: Input
     card: Card
+
+    @model_validator(mode="after")
+    def _sees_its_crops(self) -> "Blueprint":
+        check(self.config)
+        if self.config["vision_cfg"].get("image_size") != self.input.crop:
+            raise ValueError("the crops are not of the size that its image tower is for")
+        return self
 
 
 def save(path: Path, scorer: Scorer, clip: Path, prompts: Prompts, card: Card) -> None:
@@ -59,11 +68,16 @@ def load(path: str | Path = paths.STUDY, device: Literal["auto", "cpu", "cuda"] 
     path, place = Path(path), find_device(device)
     blueprint = _blueprint(path)
     _, state = read_checkpoint(path)
+
+    def make() -> PromptedCLIP:
+        return prompted(backbone.build(blueprint.config), blueprint.prompts)
+
     try:
+        check_describes(make, state)
         with torch.random.fork_rng(devices=[]):  # fresh weights are drawn, only to be replaced
-            model = prompted(backbone.build(blueprint.config), blueprint.prompts)
+            model = make()
         model.load_state_dict(state)
-    except (RuntimeError, TypeError, KeyError, ValueError) as error:
+    except (RuntimeError, ValueError) as error:
         detail = " ".join(str(error).split())[:160]
         raise UserError(f"{path}: its weights are not those that it describes ({detail}); {REMEDY}") from None
     return Scorer(model, blueprint.input).to(place)
@@ -75,5 +89,5 @@ def _blueprint(path: Path) -> Blueprint:
     about = read_about(path)
     try:
         return Blueprint.model_validate({name: json.loads(text) for name, text in about.items()})
-    except ValueError:  # of json and of pydantic
+    except (ValueError, RecursionError):  # of json and of pydantic
         raise UserError(f"{path}: is no scoring checkpoint; {REMEDY}") from None

@@ -12,11 +12,14 @@ from torch import Tensor
 from grmp.decode import read_image
 from grmp.errors import UserError
 from grmp.files import write_whole
+from grmp.inside import refuse_outside
 from grmp.resize import resize_image
+from grmp.table import read_csv
 
 COLUMNS = ("image", "score", "scene")
 """Every manifest has these. Generated sets have photograph, distortions and levels besides. Who trains and who tests
 stands in `part`, or, where each repeat has a split of its own, in `part_1`, `part_2` and so on."""
+TEXTS = ("image", "scene", "photograph", "distortions", "levels")
 
 
 @dataclass(frozen=True)
@@ -36,18 +39,18 @@ def read_manifest(folder: Path) -> pd.DataFrame:
     """Read `folder/manifest.csv`.
 
     Raises:
-        UserError: it is missing or no table, lacks a column, or has a score outside [0, 1].
+        UserError: it is missing or no table, lacks a column or a name, or has a score outside [0, 1].
     """
     path = folder / "manifest.csv"
     if not path.is_file():
         raise UserError(f"{path}: is not there; `dvc repro` makes it")
-    try:
-        manifest = pd.read_csv(path, dtype=dict.fromkeys(("photograph", "distortions", "levels"), str))
-    except ValueError as error:
-        raise UserError(f"{path}: cannot be read as a table ({' '.join(str(error).split())})") from None
+    manifest = read_csv(path, dtype=dict.fromkeys(TEXTS, str))
     for column in COLUMNS:
         if column not in manifest:
             raise UserError(f"{path}: column `{column}` is missing")
+    manifest["score"] = pd.to_numeric(manifest["score"], errors="coerce").astype(float)
+    if not len(manifest) or manifest["image"].isna().any():
+        raise UserError(f"{path}: holds no rows, or a row without an image's name")
     wrong = manifest[~manifest["score"].between(0, 1)]
     if len(wrong):
         raise UserError(f"{path}: {len(wrong)} scores outside 0..1, first: {wrong.iloc[0]['image']}")
@@ -58,8 +61,9 @@ def read_images(folder: Path, manifest: pd.DataFrame, short_side: int | None = N
     """All images of the manifest, decoded once and kept as bytes; with `short_side` brought to that many pixels.
 
     Raises:
-        UserError: an image is missing, truncated or none.
+        UserError: an image is missing, truncated or none, or lies outside of `folder`.
     """
+    refuse_outside("manifest.csv", folder, manifest["image"])
     arrays = (read_image(folder / name) for name in manifest["image"])
     if short_side is not None:
         arrays = (resize_image(array, short_side) for array in arrays)

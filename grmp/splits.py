@@ -8,6 +8,7 @@ import pandas as pd
 from grmp.datasets.duplicates import DISTANCE, group_alike, hash_images
 from grmp.errors import UserError
 from grmp.files import write_whole
+from grmp.table import read_csv
 
 ROLES = ("train", "val", "test")
 
@@ -87,10 +88,7 @@ def read_split(path: Path, manifest: pd.DataFrame) -> pd.DataFrame:
     Raises:
         UserError: no such table or column, a role that is none of `ROLES`, an image that is unknown, twice or missing.
     """
-    try:
-        split = pd.read_csv(path, dtype={"image": str, "role": str})
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as a table ({' '.join(str(error).split())})") from None
+    split = read_csv(path, dtype={"image": str, "role": str})
     for column in ("image", "role"):
         if column not in split:
             raise UserError(f"{path}: column `{column}` is missing")

@@ -5,12 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from grmp.errors import UserError
 from grmp.files import whole
+from grmp.finite import first_not_finite
+
+KINDS = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int64, torch.uint8)
+"""What checkpoints are made of."""
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, str] | None = None) -> None:
@@ -39,18 +44,24 @@ def read_checkpoint(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """What a safetensors file says of itself, and its tensors.
 
     Raises:
-        UserError: the file is missing or truncated.
+        UserError: the file is missing or truncated, or holds a NaN, an infinity, or numbers of an unusual kind.
     """
     with _opened(path) as file:
-        return _about(file), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        about, values = _about(file), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    for name, value in values.items():
+        if value.dtype not in KINDS:
+            raise UserError(f"{path}: tensor {name} holds {value.dtype}; known are {', '.join(map(str, KINDS))}")
+    if name := first_not_finite(values):
+        raise UserError(f"{path}: tensor {name} holds numbers that are not finite; make the file anew")
+    return about, values
 
 
 def _about(file: safe_open) -> dict[str, str]:
     try:
         about = json.loads((file.metadata() or {})["about"])
-    except (KeyError, ValueError):  # not written here
+    except (KeyError, ValueError, RecursionError):  # not written here
         return {}
-    return about if isinstance(about, dict) else {}
+    return about if isinstance(about, dict) and all(isinstance(text, str) for text in about.values()) else {}
 
 
 @contextmanager
@@ -60,5 +71,5 @@ def _opened(path: Path) -> Iterator[safe_open]:
     try:
         with safe_open(path, framework="pt") as file:
             yield file
-    except SafetensorError as error:
+    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:  # the others: tensors of odd kinds
         raise UserError(f"{path}: is not a whole safetensors file ({error})") from None

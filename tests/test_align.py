@@ -15,6 +15,7 @@ from grmp.align import (
     tokenise,
     train_text_tower,
 )
+from grmp.errors import UserError
 from grmp.params import Params
 from grmp.photos import SCENES
 
@@ -92,3 +93,9 @@ def test_training_follows_the_seed(clip: CLIP, settings: Params, seed: int, same
     train(clip, settings, seed=1, steps=3)
     train(other, settings, seed=seed, steps=3)
     assert torch.equal(clip.text_projection, other.text_projection) == same
+
+
+def test_a_loss_that_is_none_stops_with_the_step(clip: CLIP, settings: Params) -> None:
+    features = torch.full((3, 2, 16), float("nan"))
+    with pytest.raises(UserError, match=r"align the text tower: step 1: .*caption nan.*align\.learning_rate"):
+        train_text_tower(clip, features, ["a", "b", "c"], torch.tensor([0, 1, 2]), settings.align, torch.Generator())

@@ -215,3 +215,22 @@ def test_a_hub_out_of_reach_is_told_in_one_line(settings: Params, monkeypatch: p
     openai = Backbone(source="openai", name="ViT-B-16-quickgelu", weights=None)
     with pytest.raises(UserError, match=r"the model hub did not give ViT-B-16-quickgelu .*no route to host"):
         obtain(openai, settings.align)
+
+
+class Runs:
+    """Unpickled, it would leave a file behind."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return (Path.touch, (self.path,))
+
+
+def test_a_local_checkpoint_with_code_in_it_is_refused_and_not_run(
+    small_model: str, tmp_path: Path, settings: Params
+) -> None:
+    torch.save({"state_dict": Runs(tmp_path / "ran")}, tmp_path / "mine.pt")
+    with pytest.raises(UserError, match=r"mine\.pt: is no whole checkpoint of tiny-grmp"):
+        obtain(Backbone(source="local", name=small_model, weights=str(tmp_path / "mine.pt")), settings.align)
+    assert not (tmp_path / "ran").exists()

@@ -25,3 +25,10 @@ def test_the_parameters_are_those_that_a_score_depends_on(settings: Params) -> N
     told = parameters(settings)
     assert told["pretrain"] == settings.model_dump(mode="json")["pretrain"]
     assert {"photos", "grid", "sweep"}.isdisjoint(told)
+
+
+def test_a_card_of_anybodys_is_printed_without_what_a_terminal_would_obey(card: Card) -> None:
+    hostile = card.model_copy(update={"backbone": "a\x1b[2Jb\nheld out    SRCC 1.000"})
+    lines = hostile.text().splitlines()
+    assert len(lines) == len(card.text().splitlines())
+    assert all(line.isprintable() for line in lines)

@@ -297,3 +297,26 @@ def test_verify_counts_the_images_that_do_not_decode(tmp_path: Path, ending: str
     (tmp_path / f"c.{ending}").write_text("no image")
     with pytest.raises(UserError, match=rf"2 of 4 images cannot be decoded, first: b\.{ending}"):
         verify(tmp_path, manifest)
+
+
+def test_links_that_make_a_ring_are_followed_once(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for name in "ab":
+        write_image(tmp_path / "images" / f"{name}.png")
+    write_own(tmp_path)
+    for number in range(4):  # without care 4 ** 40 folders
+        (tmp_path / "images" / f"ring{number}").symlink_to(tmp_path, target_is_directory=True)
+    assert len(read("csv", tmp_path, scale=(1, 5))) == 2
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "images/../../secret.png", "link.png", "linked/secret.png"])
+def test_images_outside_of_the_sets_folder_are_refused(tmp_path: Path, name: str) -> None:
+    write_image(tmp_path / "secret.png")
+    for image in "ab":
+        write_image(tmp_path / "set/images" / f"{image}.png")
+    write_own(tmp_path / "set", ("a.png,4,", "b.png,2,", f"{name},3,"))
+    for place in (tmp_path / "set", tmp_path / "set/images"):
+        (place / "link.png").unlink(missing_ok=True)
+        (place / "link.png").symlink_to(tmp_path / "secret.png")
+        (place / "linked").symlink_to(tmp_path, target_is_directory=True)
+    assert "lead out of" in complaint("csv", tmp_path / "set")

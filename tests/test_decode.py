@@ -1,3 +1,4 @@
+import os
 import struct
 import threading
 import warnings
@@ -222,3 +223,14 @@ def test_many_threads_leave_the_warnings_as_they_were(tmp_path: Path, noise: np.
         thread.join()
     assert shapes == [(40, 60, 3)] * 40
     assert warnings.filters == filters
+
+
+def test_formats_that_pillow_would_hand_to_a_program_are_not_read(tmp_path: Path, noise: np.ndarray) -> None:
+    Image.fromarray(noise[..., :3]).save(tmp_path / "a.eps")
+    (tmp_path / "a.eps").rename(tmp_path / "a.png")
+    assert "of no known format" in complaint(tmp_path / "a.png")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    assert "no regular file" in complaint(tmp_path / "a.png")

@@ -51,3 +51,25 @@ def test_at_the_shell_the_line_goes_to_stderr_without_a_traceback() -> None:
     code = "from grmp.errors import *\ndef f():\n raise UserError('a.txt: is empty')\nrun_command(f)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr, done.stdout) == (1, "error: a.txt: is empty\n", "")
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("two\nlines\r\n", "two lines  "),
+        ("\x1b[2Jred", "\\x1b[2Jred"),
+        ("a\u202eb\x00", "a\\u202eb\\x00"),
+        ("caf\udce9.png", "caf\\udce9.png"),
+        ("é 写真", "é 写真"),
+    ],
+)
+def test_a_message_is_one_line_that_can_be_printed(given: str, shown: str) -> None:
+    assert str(UserError(given)) == shown
+    assert shown.isprintable()
+
+
+def test_of_a_long_message_both_ends_stay() -> None:
+    found = str(UserError("file: " + "x" * 10_000 + "; remedy"))
+    assert len(found) < 1300
+    assert found.startswith("file: x")
+    assert found.endswith("x; remedy")

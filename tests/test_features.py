@@ -17,6 +17,7 @@ from grmp.model import PromptedCLIP
 from grmp.params import Params
 from grmp.runtime import Runtime
 from grmp.sets import write_manifest
+from grmp.tensors import write_tensors
 
 ROUNDING = {"rtol": 2e-5, "atol": 2e-6}  # tests/test_towers.py says why
 PARTS = ["train", "test", "train", "test", "test"]
@@ -121,3 +122,12 @@ def test_images_may_lie_elsewhere_and_in_another_size(stages: dict[str, Path], t
     features.main("plain", tmp_path / "after.safetensors", images=tmp_path, **stages)
     before, after = (load(tmp_path / f"{name}.safetensors") for name in ("before", "after"))
     assert torch.equal(before.embeddings, after.embeddings)
+
+
+@pytest.mark.parametrize(
+    "kept", [{"tokens": torch.ones(1, 1, 1, 1)}, {"tokens": torch.ones(1), "embeddings": torch.ones(1)}]
+)
+def test_a_checkpoint_of_something_else_is_named(tmp_path: Path, kept: dict[str, torch.Tensor]) -> None:
+    write_tensors(tmp_path / "plain.safetensors", kept)
+    with pytest.raises(UserError, match=r"plain\.safetensors: holds no features"):
+        load(tmp_path / "plain.safetensors")

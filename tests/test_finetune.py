@@ -1,9 +1,11 @@
 import copy
+import dataclasses
 
 import pandas as pd
 import pytest
 import torch
 
+from grmp.errors import UserError
 from grmp.features import Features, first_trained_block, frozen_features
 from grmp.finetune import (
     Labelled,
@@ -75,15 +77,16 @@ def test_a_batch_has_distinct_images_and_what_belongs_to_them() -> None:
     places = torch.arange(10.0)
     both = torch.stack([places, places + 100], dim=1)
     made = Labelled(both[..., None, None], places, both[..., None].expand(-1, -1, 9))
-    tokens, scores, teacher = draw(made, 7, torch.Generator().manual_seed(0))
+    tokens, scores, teacher, drawn = draw(made, 7, torch.Generator().manual_seed(0))
     assert len(set(scores.tolist())) == 7
     assert torch.equal(tokens.flatten() % 100, scores)
+    assert torch.equal(drawn.float(), scores)
     assert torch.equal(teacher[:, 0], tokens.flatten())
     assert {value >= 100 for value in tokens.flatten().tolist()} == {True, False}  # both views come
 
 
 def test_a_batch_larger_than_the_labelled_images_is_all_of_them(labelled: Labelled) -> None:
-    _, scores, _ = draw(labelled, 100, torch.Generator().manual_seed(0))
+    _, scores, _, _ = draw(labelled, 100, torch.Generator().manual_seed(0))
     assert sorted(scores.tolist()) == labelled.scores.tolist()
 
 
@@ -171,7 +174,7 @@ def test_never_is_plain_optimisation(model: PromptedCLIP, labelled: Labelled, ru
     optimiser, schedule = make_optimiser(parameters, tuned)
     generator = torch.Generator().manual_seed(1)
     for _ in range(tuned.steps):
-        tokens, scores, _ = draw(labelled, tuned.batch, generator)
+        tokens, scores, _, _ = draw(labelled, tuned.batch, generator)
         optimiser.zero_grad()
         quality_loss(other.quality_logit(other.finish(tokens, start=1)), scores).backward()
         optimiser.step()
@@ -286,3 +289,39 @@ def test_features_that_a_bf16_device_kept_can_be_tuned_on_in_float32(
     )
     assert found.predictions.dtype == torch.float32
     torch.testing.assert_close(found.predictions, exact.predictions, rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("when", ["aligned", "never"])
+def test_a_loss_that_is_none_stops_with_the_step_and_the_images(
+    model: PromptedCLIP, labelled: Labelled, features: Features, settings: Params, runtime: Runtime, when: str
+) -> None:
+    labelled.tokens[2] = float("nan")
+    named = dataclasses.replace(labelled, places=torch.arange(100, 100 + IMAGES))
+    whole = settings.finetune.model_copy(update={"batch": 50})
+    rule, draws = settings.qgr.model_copy(update={"when": when}), torch.Generator().manual_seed(1)
+    with pytest.raises(UserError, match=r"fine-tune: step 1: .*quality nan.*rows .*102.*learning_rate"):
+        finetune(model, named, features, whole, rule, runtime, draws)
+
+
+def test_a_learning_rate_without_measure_stops_the_run(model: PromptedCLIP, run) -> None:
+    with pytest.raises(UserError, match=r"fine-tune: step [2-9]: not every number is finite"):
+        run(model, learning_rate=1e38, steps=9)
+
+
+@pytest.mark.parametrize("score", [0.0, 0.5, 1.0])
+def test_labels_that_are_all_alike_can_be_tuned_on(
+    model: PromptedCLIP, labelled: Labelled, features: Features, settings: Params, runtime: Runtime, score: float
+) -> None:
+    alike = dataclasses.replace(labelled, scores=torch.full((IMAGES,), score))
+    draws = torch.Generator().manual_seed(1)
+    outcome = finetune(model, alike, features, settings.finetune, settings.qgr, runtime, draws)
+    assert outcome.predictions.isfinite().all()
+
+
+def test_one_labelled_image_is_a_batch(
+    model: PromptedCLIP, labelled: Labelled, features: Features, settings: Params, runtime: Runtime
+) -> None:
+    one = Labelled(labelled.tokens[:1], labelled.scores[:1], labelled.teacher[:1])
+    draws = torch.Generator().manual_seed(1)
+    outcome = finetune(model, one, features, settings.finetune, settings.qgr, runtime, draws)
+    assert outcome.predictions.isfinite().all()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from grmp.errors import UserError
 from grmp.metrics import ConstantPredictionsWarning, all_metrics, fit_logistic, krcc, plcc, rmse, srcc
 
 
@@ -106,3 +107,65 @@ def test_what_is_written_has_four_decimals() -> None:
 def test_predictions_in_float32_are_fine() -> None:
     predicted, true = (value.astype(np.float32) for value in scores(4))
     assert plcc(predicted, true) == pytest.approx(plcc(predicted.astype(float), true.astype(float)), abs=1e-4)
+
+
+ALL = pytest.mark.parametrize("metric", [srcc, krcc, plcc, rmse])
+
+
+@ALL
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_what_is_not_finite_is_refused_and_not_averaged(metric, side: int, wrong: float) -> None:
+    given = list(scores(0))
+    given[side][[3, 7]] = wrong
+    name = ("predictions", "scores")[side]
+    with pytest.raises(UserError, match=f"{name}: 2 of 50 are not finite"):
+        metric(*given)
+
+
+@ALL
+def test_nothing_to_compare_is_said(metric) -> None:
+    with pytest.raises(UserError, match="there are none to compare"):
+        metric(np.array([]), np.array([]))
+
+
+@pytest.mark.filterwarnings("ignore::grmp.metrics.ConstantPredictionsWarning")
+def test_a_single_image_has_no_correlation() -> None:
+    assert all_metrics(np.array([0.3]), np.array([0.5])) == {"srcc": 0.0, "plcc": 0.0, "krcc": 0.0, "rmse": 0.0}
+
+
+@pytest.mark.parametrize("swap", [1, -1])
+def test_two_images_stand_in_one_order_or_the_other(swap: int) -> None:
+    found = all_metrics(np.array([0.2, 0.7])[::swap], np.array([0.1, 0.9]))
+    assert found == {"srcc": swap, "plcc": 1, "krcc": swap, "rmse": 0}
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e30, 1e300])
+def test_numbers_of_any_size_give_numbers(scale: float) -> None:
+    predicted, true = scores(0)
+    assert plcc(predicted * scale, true) == pytest.approx(plcc(predicted, true), abs=1e-6)
+    assert srcc(predicted * scale, true) == srcc(predicted, true)
+
+
+def test_predictions_that_differ_by_rounding_alone_have_no_linear_correlation() -> None:
+    true = scores(0)[1]
+    predicted = np.where(true > 0.5, 1.0, np.nextafter(1.0, 2.0))
+    with pytest.warns(ConstantPredictionsWarning):
+        assert plcc(predicted, true) == 0
+    assert rmse(predicted, true) == pytest.approx(np.std(true))
+
+
+def test_a_relation_without_any_slope_is_no_nan() -> None:
+    predicted, true = np.array([1.0, 2.0, 3.0, 4.0]), np.array([0.0, 1.0, 1.0, 0.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert all(map(np.isfinite, all_metrics(predicted, true).values()))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_few_distinct_labels_are_ties(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    predicted, true = random.integers(0, 2, 12) * 1.0, random.integers(0, 3, 12) / 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert all(map(np.isfinite, all_metrics(predicted, true).values()))

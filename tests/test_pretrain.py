@@ -181,3 +181,12 @@ def test_bf16_is_close_to_float32(model: PromptedCLIP, runtime: Runtime) -> None
     rough = predict(model, crops, Runtime(torch.device("cpu"), "bf16"))
     assert rough.dtype == torch.float32
     torch.testing.assert_close(rough, predict(model, crops, runtime), rtol=0, atol=0.05)
+
+
+@pytest.mark.parametrize("algorithm", ["reptile", "fomaml", "maml", "joint"])
+def test_a_loss_that_is_none_stops_with_the_step_its_tasks_and_images(
+    model: PromptedCLIP, train, monkeypatch: pytest.MonkeyPatch, algorithm: str
+) -> None:
+    monkeypatch.setitem(globals(), "SCORES", SCORES.clone().fill_(float("nan")))
+    with pytest.raises(UserError, match=r"pre-train: step 1: .*support nan.*distortion type \d+, rows [\d, ]+ of man"):
+        train(model, algorithm=algorithm)

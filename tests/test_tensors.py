@@ -94,3 +94,27 @@ def test_a_pickle_is_never_opened(path: Path) -> None:
     torch.save({"a": torch.ones(1)}, path)
     with pytest.raises(UserError, match="is not a whole safetensors file"):
         read_checkpoint(path)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_numbers_that_are_not_finite_are_refused_with_the_tensors_name(
+    path: Path, wrong: float, kind: torch.dtype
+) -> None:
+    write_tensors(path, {"a": torch.ones(2), "b": torch.tensor([0, wrong], dtype=kind)})
+    with pytest.raises(UserError, match=r"values\.safetensors: tensor b holds numbers that are not finite"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("kind", [torch.complex64, torch.float8_e4m3fn, torch.bool])
+def test_numbers_of_another_kind_are_refused(path: Path, kind: torch.dtype) -> None:
+    write_tensors(path, {"a": torch.ones(2).to(kind)})
+    with pytest.raises(UserError, match="tensor a holds torch"):
+        read_checkpoint(path)
+
+
+@pytest.mark.parametrize("about", ["[" * 100_000, '{"config": 5}', '{"config": null}'])
+def test_a_description_without_end_or_of_no_texts_is_passed_over(path: Path, about: str) -> None:
+    path.parent.mkdir()
+    tensors.save_file({"a": torch.ones(1)}, path, metadata={"about": about})
+    assert read_about(path) == {}

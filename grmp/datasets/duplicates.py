@@ -9,6 +9,7 @@ from PIL import Image
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from grmp.decode import open_image, reason
 from grmp.errors import UserError
 from grmp.progress import track
 
@@ -22,14 +23,14 @@ def difference_hash(path: Path) -> np.uint64:
     """64 bits of an image: is each of 8 x 8 places brighter than its left neighbour (Krawetz's dHash)?
 
     Raises:
-        UserError: not an image, or truncated.
+        UserError: as `grmp.decode.read_image`.
     """
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             image.draft("L", (72, 64))  # JPEG decodes at a fraction of its size, many times faster
             small = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.LANCZOS))
     except Exception as error:  # Pillow's decoders raise what they like
-        raise UserError(f"{path}: cannot be read as an image ({error})") from None
+        raise UserError(f"{path}: cannot be read as an image ({reason(error)})") from None
     return np.packbits(small[:, 1:] > small[:, :-1]).view(np.uint64)[0]
 
 

@@ -1,6 +1,7 @@
 """A human-rated set in its official layout, read into one manifest and checked against what is on the disk."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,7 @@ from grmp.datasets.catalogue import find
 from grmp.datasets.tables import TEXTS, read_table
 from grmp.decode import read_image
 from grmp.errors import UserError
+from grmp.inside import refuse_outside
 from grmp.progress import track
 
 COLUMNS = ("image", "score", "raw", "spread", *TEXTS)
@@ -31,7 +33,8 @@ def read(
         scale: worst and best end of the scores; only and always for `csv`, as published sets have theirs.
 
     Raises:
-        UserError: folder or table missing or of another version, images missing, a row twice, a score off the scale.
+        UserError: folder or table missing or of another version, images missing or outside of the folder, a row twice,
+            a score off the scale.
     """
     about = find(name)
     if not folder.is_dir():
@@ -40,6 +43,7 @@ def read(
     table = read_table(about, folder)
     _check_scores(about.scores_of(folder), table, worst, best)
     manifest = _place(about, folder, table, allow_missing)
+    refuse_outside(about.scores_of(folder), folder, manifest["image"])
     manifest["score"] = (manifest["raw"] - worst) / (best - worst)
     return manifest[list(COLUMNS)].sort_values("image", ignore_index=True)
 
@@ -81,7 +85,7 @@ def _place(about: About, folder: Path, table: pd.DataFrame, allow_missing: bool)
         missing = table[~found]
         raise UserError(
             f"{folder}: {len(missing)} of {len(table)} images are missing, first: {_first(missing)}; they belong into "
-            f"`{about.layout}`; allow_missing reads a partial copy"
+            f"`{about.layout}` (links to folders elsewhere are not followed); allow_missing reads a partial copy"
         )
     return table[found].copy()
 
@@ -95,13 +99,23 @@ def locate(folder: Path, names: list[str]) -> list[str | None]:
 
     Copies of one set differ in the capitals of folders and endings; a file of exactly the name comes first.
     """
-    paths = sorted(
-        Path(parent, file).relative_to(folder).as_posix()
-        for parent, _, inside in os.walk(folder, followlinks=True)
-        for file in inside
-    )
+    paths = sorted(Path(parent, file).relative_to(folder).as_posix() for parent, file in _files(folder))
     exact, folded = set(paths), {path.lower(): path for path in reversed(paths)}
     return [name if name in exact else folded.get(name.lower()) for name in names]
+
+
+def _files(folder: Path) -> Iterator[tuple[str, str]]:
+    """Folder and name of every file; links to folders inside are followed, once each, as they may make a ring."""
+    root, seen = os.path.realpath(folder), set()
+    for parent, below, inside in os.walk(folder, followlinks=True):
+        seen.add(os.path.realpath(parent))
+        places = {name: os.path.realpath(os.path.join(parent, name)) for name in sorted(below)}
+        below[:] = [name for name, place in places.items() if place not in seen and _is_below(root, place)]
+        yield from ((parent, name) for name in inside)
+
+
+def _is_below(root: str, place: str) -> bool:
+    return place.startswith(os.path.join(root, ""))
 
 
 def verify(folder: Path, manifest: pd.DataFrame) -> None:

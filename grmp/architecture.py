@@ -1,0 +1,45 @@
+"""Whether a CLIP's configuration, out of anybody's file, describes the weights beside it; before memory is taken."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+MOST_BLOCKS = 128
+"""Of either tower; the largest published CLIP has 48."""
+LONGEST_CONTEXT = 1024
+"""Tokens; the tower's mask grows with the square."""
+
+
+def check(config: object) -> None:
+    """See that `config` has open_clip's two towers, of sizes that end.
+
+    Raises:
+        ValueError: it has not; with what is wrong in words.
+    """
+    towers = [config.get(name) for name in ("vision_cfg", "text_cfg")] if isinstance(config, dict) else []
+    if not towers or not all(isinstance(tower, dict) for tower in towers):
+        raise ValueError("is no configuration of open_clip's")
+    limits = [(towers[0], "layers", MOST_BLOCKS), (towers[1], "layers", MOST_BLOCKS)]
+    for tower, name, most in [*limits, (towers[1], "context_length", LONGEST_CONTEXT)]:
+        value = tower.get(name, 1)
+        numbers = value if isinstance(value, list | tuple) else [value]  # several are a convolutional tower's
+        if len(numbers) > 4 or not all(type(number) is int and 1 <= number <= most for number in numbers):
+            raise ValueError(f"has {name} {value!r:.40}, not a number from 1 to {most}")
+
+
+def check_describes(make: Callable[[], nn.Module], weights: dict[str, Tensor]) -> None:
+    """See that the model of `make` would have exactly these weights. Takes no memory for its own.
+
+    Raises:
+        ValueError: another name or shape, or `make` fails.
+    """
+    try:
+        with torch.device("meta"):
+            wanted = {name: tuple(value.shape) for name, value in make().state_dict().items()}
+    except Exception as error:  # a configuration can be wrong in any of Python's ways
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+    found = {name: tuple(value.shape) for name, value in weights.items()}
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            raise ValueError(f"{name} is {found.get(name)}, and should be {wanted.get(name)}")

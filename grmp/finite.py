@@ -1,0 +1,52 @@
+"""Training stops where a number is no number any more, and says at which step and on which images."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+
+from grmp.errors import UserError
+
+
+def check_step(
+    title: str, step: int, losses: Mapping[str, float], gradients: Iterable[Tensor], batch: str, remedy: str
+) -> None:
+    """See that a step's losses and gradients are finite.
+
+    Args:
+        title: what is being trained.
+        step: its number, from 1.
+        losses: by name.
+        gradients: those that the step applied.
+        batch: what was in the batch, in words.
+        remedy: what to try, in words.
+
+    Raises:
+        UserError: a loss or a gradient is NaN or infinite.
+    """
+    largest = float(get_total_norm(gradients, norm_type=math.inf))
+    if all(map(math.isfinite, (largest, *losses.values()))):
+        return
+    values = ", ".join(f"{name} {value:g}" for name, value in {**losses, "largest gradient": largest}.items())
+    raise UserError(f"{title}: step {step}: not every number is finite ({values}); in the batch: {batch}; {remedy}")
+
+
+def listed(places: Iterable[int] | Tensor, most: int = 20) -> str:
+    """Places in words, such as `3, 17, 40`; of many the first ones."""
+    numbers = places.tolist() if isinstance(places, Tensor) else list(places)
+    more = f" and {len(numbers) - most} more" if len(numbers) > most else ""
+    return ", ".join(map(str, numbers[:most])) + more
+
+
+def first_not_finite(values: Mapping[str, Tensor]) -> str | None:
+    """The name of the first tensor with a NaN or an infinity; None where there is none."""
+    return next((name for name, value in values.items() if not _is_finite(value)), None)
+
+
+def _is_finite(value: Tensor) -> bool:
+    if not value.is_floating_point() or not value.numel():
+        return True
+    # One pass without a mask as large as the tensor; NaN is both its least and its greatest.
+    return bool(torch.isfinite(torch.stack(value.aminmax())).all())

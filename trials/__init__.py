@@ -1,0 +1,1 @@
+"""Long trials, each one command of the Makefile."""

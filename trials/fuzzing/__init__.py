@@ -1,0 +1,1 @@
+"""What `python -m trials.fuzz` feeds to grmp, and how each input is watched."""
