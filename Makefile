@@ -4,26 +4,28 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := $(shell sed -n 's/^uv==\([^ ;]*\).*/\1/p' requirements.txt)
-# Same bytes on every run: no telemetry, no colour codes from a missing terminal, one cache for uv.
+# Same bytes on every run: no telemetry, no colour codes from a missing terminal, one cache for uv; file names and text
+# are UTF-8 whatever the locale says.
 export DVC_NO_ANALYTICS := 1
 export PYTHONUNBUFFERED := 1
+export PYTHONUTF8 := 1
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help study livec livec-quick test lint explore open docs lock clean env
+.PHONY: help study livec livec-quick test faults lint explore open docs lock clean env
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 study: env       ## regenerate every result: environment, then `dvc repro`
-	@$(BIN)/python -m grmp.params && $(BIN)/dvc repro && echo "done: make open shows reports/index.html"
+	@$(BIN)/python -m grmp.params && $(BIN)/python -m grmp.guard && echo "done: make open shows reports/index.html"
 
 livec: env livec-data  ## the study on human scores: make livec DATA=FOLDER with LIVEC in it (see studies/livec/README.md)
-	@cd studies/livec && python -m grmp.params && dvc repro \
-		&& cd ../.. && dvc repro -q --force --single-item index && echo "done: open reports/livec/report.html"
+	@cd studies/livec && python -m grmp.params && python -m grmp.guard \
+		&& cd ../.. && python -m grmp.guard -q --force --single-item index && echo "done: open reports/livec/report.html"
 
 livec-quick: env livec-data  ## three splits of it again, against what is committed: make livec-quick DATA=FOLDER
-	@cd studies/livec && dvc repro features && python -m grmp.notebook ../../notebooks/03_finetune.ipynb \
+	@cd studies/livec && python -m grmp.guard features && python -m grmp.notebook ../../notebooks/03_finetune.ipynb \
 		artifacts/quick/full-50.ipynb --sections compute,image,prompts,finetune,qgr --set target=artifacts/target \
 		--set variant=full --set labels=50 --set repeats=3 --set run=artifacts/quick/full-50 \
 		&& python -m grmp.recheck artifacts/quick/full-50/results.csv ../../reports/livec/runs.csv
@@ -39,6 +41,10 @@ livec-data:
 
 test: env        ## environment, then the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# Mounts of its own, which vanish with it; without root, in a user namespace.
+faults: env      ## the study on a machine with faults: full disk, read-only, out of memory, no registry, ... (10 minutes)
+	@unshare --mount $(if $(filter 0,$(shell id -u)),,--map-root-user) $(BIN)/python trials/faults.py
 
 lint: env        ## ruff, and no outputs in source notebooks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
@@ -60,10 +66,13 @@ clean:           ## remove the environment and everything generated (reports/ st
 	rm -rf $(VENV) artifacts data .dvc/cache .dvc/tmp \
 		studies/*/artifacts studies/*/reports studies/*/.dvc/cache studies/*/.dvc/tmp
 
-env: $(VENV)/.ready  ## the environment alone
+# Whether the environment is the wanted one is told by what was installed, not by the time of a file: clocks may be wrong.
+env:             ## the environment alone
+	@cat requirements.txt pyproject.toml | cmp -s - $(VENV)/.ready || $(MAKE) -s --no-print-directory install
 
-$(VENV)/.ready: requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "grmp needs python 3.11 or later: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+.PHONY: install
+install:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "grmp needs python 3.11 or later: make PYTHON=python3.11 study"; exit 1; }
 	@echo "environment: $(VENV) (torch, open_clip, dvc, jupyterlab, ...; about 6 GB)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q "uv==$(UV_VERSION)" \
@@ -71,4 +80,4 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 	@$(BIN)/uv pip sync -q --require-hashes --python $(BIN)/python requirements.txt \
 		|| { echo "environment: not all of requirements.txt could be installed; the lines above name what is missing"; exit 1; }
 	@$(BIN)/uv pip install -q --no-deps --no-build-isolation --python $(BIN)/python -e .
-	@touch $@
+	@cat requirements.txt pyproject.toml > $(VENV)/.ready

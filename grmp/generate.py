@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -110,11 +111,17 @@ def workers() -> Iterator[ProcessPoolExecutor]:
     """A process per core, each with one thread, all ready to start.
 
     They are fresh processes: a fork would inherit locks of the parent's thread pools and could wait on them for ever.
+
+    Raises:
+        UserError: a worker was killed.
     """
     cores = os.cpu_count() or 1
-    with ProcessPoolExecutor(cores, get_context("spawn"), initializer=_one_thread) as pool:
-        list(pool.map(abs, range(cores)))
-        yield pool
+    try:
+        with ProcessPoolExecutor(cores, get_context("spawn"), initializer=_one_thread) as pool:
+            list(pool.map(abs, range(cores)))
+            yield pool
+    except BrokenProcessPool:
+        raise UserError(f"one of {cores} worker processes was killed, most often for want of memory") from None
 
 
 def write_images(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from grmp.decode import read_image
 from grmp.errors import UserError
+from grmp.files import write_whole
 from grmp.resize import resize_image
 
 COLUMNS = ("image", "score", "scene")
@@ -27,8 +28,12 @@ class Fold:
 
 
 def write_manifest(folder: Path, manifest: pd.DataFrame) -> None:
-    """Write `folder/manifest.csv`, scores to six decimals."""
-    manifest.to_csv(folder / "manifest.csv", index=False, float_format="%.6f")
+    """Write `folder/manifest.csv`, scores to six decimals.
+
+    Raises:
+        UserError: it cannot be written.
+    """
+    write_whole(folder / "manifest.csv", manifest.to_csv(index=False, float_format="%.6f"))
 
 
 def read_manifest(folder: Path) -> pd.DataFrame:
