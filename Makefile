@@ -12,7 +12,7 @@ export PYTHONUTF8 := 1
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help study livec livec-quick test faults lint explore open docs lock clean env
+.PHONY: help study livec livec-quick test faults audit lint explore open docs lock clean env
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -44,7 +44,10 @@ test: env        ## environment, then the tests
 
 # Mounts of its own, which vanish with it; without root, in a user namespace.
 faults: env      ## the study on a machine with faults: full disk, read-only, out of memory, no registry, ... (10 minutes)
-	@unshare --mount $(if $(filter 0,$(shell id -u)),,--map-root-user) $(BIN)/python trials/faults.py
+	@unshare --mount $(if $(filter 0,$(shell id -u)),,--map-root-user) $(BIN)/python -m trials.faults
+
+audit: env       ## known vulnerabilities, licences, hashes of everything that is installed; the photographs' licences
+	@$(BIN)/python -m trials.audit
 
 lint: env        ## ruff, and no outputs in source notebooks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb

@@ -8,14 +8,15 @@ import json
 import subprocess
 import sys
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
-from integrity import changed_files, compare, read_pins, unclaimed_files
-from licences import judge, weights, wrong_photographs
 from rich.console import Console
 from rich.table import Table
+
+from trials.auditing.integrity import changed_files, compare, local_changes, read_pins, unclaimed_files
+from trials.auditing.licences import judge, weights, wrong_photographs
 
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "requirements.txt"
@@ -24,12 +25,13 @@ TOOL = [sys.executable, "-m", "pip_audit", "--disable-pip", "--require-hashes", 
 
 @dataclass(frozen=True)
 class Finding:
-    """One part of the audit: what it says in a line, whether it was checked at all, and what is wrong."""
+    """One part of the audit: what it says in a line, what is wrong, whether it was checked, remarks."""
 
     part: str
     summary: str
     wrong: list[str]
     checked: bool = True
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def verdict(self) -> str:
@@ -74,10 +76,14 @@ def hashes(installed: list[Distribution]) -> Finding:
     pins, wrong = read_pins(REQUIREMENTS)
     wrong += compare(pins, installed)
     counts = [changed_files(distribution) for distribution in installed]
-    wrong += [line for _, lines in counts for line in lines]
+    changed = [line for _, lines in counts for line in lines]
+    local = local_changes(changed)
+    wrong += [line for line in changed if line not in local]
     wrong += unclaimed_files(Path(sysconfig.get_path("purelib")), installed)
     files = sum(count for count, _ in counts)
-    return Finding("hashes", f"{len(pins)} packages pinned with hashes, {files} installed files compared", wrong)
+    return Finding(
+        "hashes", f"{len(pins)} packages pinned with hashes, {files} installed files compared", wrong, remarks=local
+    )
 
 
 def photographs() -> Finding:
@@ -99,6 +105,8 @@ def main() -> None:
     console.print(table, summary)
     for line in [line for finding in findings for line in finding.wrong]:
         print(f"wrong: {line}")
+    for line in [line for finding in findings for line in finding.remarks]:
+        print(f"remark: {line}")
     print("audit: " + ", ".join(f"{finding.part} {finding.verdict}" for finding in findings))
     sys.exit(any(finding.wrong for finding in findings))
 

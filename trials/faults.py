@@ -13,10 +13,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from fault_clone import Clone, Disk
-from fault_kinds import ALWAYS, FAULTS, Fault, World, make_bare
 from rich.console import Console
 from rich.table import Table
+
+from trials.faulting.clone import Clone, Disk
+from trials.faulting.kinds import ALWAYS, FAULTS, Fault, World, make_bare
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from packaging.utils import canonicalize_name
 SHA256 = re.compile(r"--hash=sha256:[0-9a-f]{64}\b")
 OWN = "grmp"  # installed from this checkout
 RUNS = (".py", ".pth", ".so")  # what Python may execute
-OF_THE_MACHINE = {"certifi/cacert.pem": "root certificates were added or taken away on this machine"}
-"""Files that a machine's administrator may change, and what it means; told, but not wrong."""
+OF_THE_MACHINE = ("certifi/cacert.pem",)
+"""Files that a machine's administrator may change, such as to add a root certificate; told, but not wrong."""
 
 
 def read_pins(path: Path) -> tuple[dict[str, Requirement], list[str]]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from fault_clone import DROP_RIGHTS, ROOT, Clone, Disk, Seen
+
+from trials.faulting.clone import DROP_RIGHTS, ROOT, Clone, Disk, Seen
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 DAY = 86400.0
