@@ -92,24 +92,29 @@ def explain(chain: list[BaseException], free: float) -> str | None:
 
 
 def repro(arguments: list[str]) -> int:
-    """Run `dvc repro` with these arguments, and return its exit status.
+    """Run `dvc repro` with these arguments, alone in its checkout, and return its exit status.
 
     Raises:
-        UserError: another one is under way in this checkout, or the folder cannot be written.
+        UserError: another one is under way, or the folder cannot be written.
     """
-    root, heard = Path(Repo.find_root()), _Heard()
-    logger = logging.getLogger("dvc")
+    root = Path(Repo.find_root())
+    with alone(root / Repo.DVC_DIR / "tmp"):
+        return run(["repro", *arguments], root)
+
+
+def run(arguments: list[str], root: Path) -> int:
+    """Run DVC in the checkout at `root`, say what the machine has to do with a failure, and return the exit status."""
+    heard, logger = _Heard(), logging.getLogger("dvc")
     logger.addHandler(heard)
     try:
-        with alone(root / Repo.DVC_DIR / "tmp"):
-            status = dvc(["repro", *arguments])
-            if status:
-                words = explain(heard.chain, shutil.disk_usage(root).free)
-                _remove_strays(root)
+        status = dvc(arguments)
     finally:
         logger.removeHandler(heard)
-    if status and words:
-        print(f"error: {words}", file=sys.stderr)
+    if status:
+        words = explain(heard.chain, shutil.disk_usage(root).free)
+        _remove_strays(root)
+        if words:
+            print(f"error: {words}", file=sys.stderr)
     return status
 
 

@@ -2,7 +2,7 @@
 
 Equal bytes: the same seed on the same machine, whatever the hash seed, the locale, the order in which files were made.
 Within a tolerance: another number of threads, another batch size of an evaluation, a GPU. Floating-point sums depend on
-their order there. Tolerances are a few times the largest difference measured, which stands beside each.
+their order there. Tolerances are a few times the largest difference measured, which is told beside each.
 """
 
 import io
@@ -30,9 +30,16 @@ from grmp.photos import read_manifest
 from grmp.runtime import Runtime
 
 TOLERANCE = {
-    "threads": {"rtol": 0, "atol": 1e-5},  # 1 against 2: 1.9e-6 in tokens of size 5, 9.8e-7 in the prompts, a whole run
-    "batch": {"rtol": 0, "atol": 1e-6},  # 1, 5, 64 against 12 crops: 6e-8 in predictions, which lie between 0 and 1
-    "gpu": {"rtol": 0, "atol": 1e-3},  # float32 on both; not measured yet, so it is wide
+    # One block as wide as the study's, 1 against 2 and 4 threads: 4e-8 in embeddings, none in tokens of size 5.
+    "threads": {"rtol": 0, "atol": 1e-5},
+    # After three steps of pre-training and four of fine-tuning, five seeds: 2.4e-5 in one prompt weight of 4096, else
+    # 6e-6, and at most 1 in the last written decimal of a prediction. Adam divides a gradient by its own size, so that
+    # the rounding of one that is nearly zero counts in full.
+    "training": {"rtol": 0, "atol": 1e-4},
+    # 1, 5 and 64 against 12 crops: 6e-8 in predictions, which lie between 0 and 1.
+    "batch": {"rtol": 0, "atol": 1e-6},
+    # Float32 on both. Not measured yet, so it is wide.
+    "gpu": {"rtol": 0, "atol": 1e-3},
 }
 WIDE = {
     "embed_dim": 512,
@@ -118,7 +125,7 @@ def test_a_whole_run_with_two_threads_agrees_within_the_tolerance(
     first: dict[str, bytes], tmp_path: Path, photographs: Path
 ) -> None:
     other = run(tmp_path, photographs, threads=2)
-    agree(first, other, TOLERANCE["threads"])
+    agree(first, other, TOLERANCE["training"])
 
 
 def agree(one: dict[str, bytes], other: dict[str, bytes], tolerance: dict[str, float]) -> None:

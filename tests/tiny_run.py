@@ -7,16 +7,20 @@ import numpy as np
 import pandas as pd
 import torch
 from conftest import CONFIG, ROOT, SMALL
+from PIL import Image
 
 from grmp import backbone, cells, features, generate, photos, sets
 from grmp.cells import Study
 from grmp.checkpoint import save_prompts
 from grmp.crops import even_crops
+from grmp.decode import read_image
 from grmp.errors import in_one_line
 from grmp.features import frozen_features
+from grmp.labels import similarity
 from grmp.model import PromptedCLIP, prompted
 from grmp.params import Compute, Params, load
 from grmp.pretrain import make_pools, pretrain
+from grmp.resize import resize_image
 from grmp.runtime import Runtime, generator, start
 from grmp.sets import Fold
 
@@ -55,7 +59,10 @@ def _distort(folder: Path, photographs: Path, compute: Compute) -> pd.DataFrame:
     recipes = [one for one in generate.single_recipes(chosen, 1, compute.seed) if one.steps[0][0] in (1, 4, 10, 11)]
     rows = []
     for recipe in recipes:
-        score = generate._make(recipe, folder / "images", SHORT_SIDE)
+        photograph = read_image(recipe.photograph.path)
+        image = generate.render(recipe, photograph)
+        Image.fromarray(resize_image(image, SHORT_SIDE)).save(folder / "images" / recipe.name, quality=95)
+        score = similarity(photograph, image)
         kind = str(recipe.steps[0][0])
         rows.append((f"images/{recipe.name}", score, recipe.photograph.name, kind, "1", recipe.photograph.scene))
     columns = ["image", "score", "photograph", "distortions", "levels", "scene"]
