@@ -16,8 +16,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from trials.faulting.bare import World, make_bare
 from trials.faulting.clone import Clone, Disk
-from trials.faulting.kinds import ALWAYS, FAULTS, Fault, World, make_bare
+from trials.faulting.kinds import ALWAYS, FAULTS, Fault
 
 
 @dataclass(frozen=True)
