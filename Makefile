@@ -4,13 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := $(shell sed -n 's/^uv==\([^ ;]*\).*/\1/p' requirements.txt)
-# Same bytes on every run: no telemetry, no colour codes from a missing terminal, one cache for uv.
+# Same bytes on every run: no telemetry, no colour codes from a missing terminal, one cache for uv; file names and text
+# are UTF-8 whatever the locale says.
 export DVC_NO_ANALYTICS := 1
 export PYTHONUNBUFFERED := 1
+export PYTHONUTF8 := 1
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help study livec livec-quick test chaos fuzz lint scaling explore open docs lock clean env
+.PHONY: help study livec livec-quick test chaos fuzz faults audit lint scaling explore open docs lock clean env
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -22,7 +24,7 @@ study: env       ## regenerate every result: environment, then `dvc repro`
 
 livec: env livec-data  ## the study on human scores: make livec DATA=FOLDER with LIVEC in it (see studies/livec/README.md)
 	@cd studies/livec && python -m grmp.params && exec python -m grmp.study --again "make livec"
-	@dvc repro -q --force --single-item index && echo "done: open reports/livec/report.html"
+	@python -m grmp.repro -q --force --single-item index && echo "done: open reports/livec/report.html"
 
 livec-quick: env livec-data  ## three splits of it again, against what is committed: make livec-quick DATA=FOLDER
 	@cd studies/livec && exec python -m grmp.study --again "make livec-quick" features
@@ -49,6 +51,13 @@ chaos: env       ## kill a tiny study at 30 random moments, and see that it lose
 fuzz: env        ## hostile and broken files by the thousand: every one is read, or refused in one line
 	@$(BIN)/python -m trials.fuzz
 
+# Mounts of its own, which vanish with it; without root, in a user namespace.
+faults: env      ## the study on a machine with faults: full disk, read-only, out of memory, no registry, ... (10 minutes)
+	@unshare --mount $(if $(filter 0,$(shell id -u)),,--map-root-user) $(BIN)/python -m trials.faults
+
+audit: env       ## known vulnerabilities, licences, hashes of everything that is installed; the photographs' licences
+	@$(BIN)/python -m trials.audit
+
 lint: env        ## ruff, and no outputs in source notebooks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
 
@@ -72,10 +81,13 @@ clean:           ## remove the environment and everything generated (reports/ st
 	rm -rf $(VENV) artifacts data .dvc/cache .dvc/tmp \
 		studies/*/artifacts studies/*/reports studies/*/.dvc/cache studies/*/.dvc/tmp
 
-env: $(VENV)/.ready  ## the environment alone
+# Whether the environment is the wanted one is told by what was installed, not by the time of a file: clocks may be wrong.
+env:             ## the environment alone
+	@cat requirements.txt pyproject.toml | cmp -s - $(VENV)/.ready || $(MAKE) -s --no-print-directory install
 
-$(VENV)/.ready: requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "grmp needs python 3.11 or later: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+.PHONY: install
+install:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "grmp needs python 3.11 or later: make PYTHON=python3.11 study"; exit 1; }
 	@echo "environment: $(VENV) (torch, open_clip, dvc, jupyterlab, ...; about 6 GB)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q "uv==$(UV_VERSION)" \
@@ -83,4 +95,4 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 	@$(BIN)/uv pip sync -q --require-hashes --python $(BIN)/python requirements.txt \
 		|| { echo "environment: not all of requirements.txt could be installed; the lines above name what is missing"; exit 1; }
 	@$(BIN)/uv pip install -q --no-deps --no-build-isolation --python $(BIN)/python -e .
-	@touch $@
+	@cat requirements.txt pyproject.toml > $(VENV)/.ready

@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from multiprocessing import get_context
@@ -16,6 +17,7 @@ import cv2
 import torch
 
 from grmp import place
+from grmp.errors import UserError
 from grmp.orphans import end_with_pool
 from grmp.runtime import Runtime
 
@@ -96,7 +98,7 @@ def side_by_side() -> AbstractContextManager[Engine]:
     """For pieces that use one thread each: a process per core here, or all cores of the cluster.
 
     Raises:
-        UserError: on entering, where the cluster cannot be reached.
+        UserError: on entering, where the cluster cannot be reached; later, where a process was killed.
     """
     return _cluster(threads=1, gpus=0) if place.chosen().on_cluster else _processes()
 
@@ -106,9 +108,12 @@ def _processes() -> Iterator[Processes]:
     # Fresh ones, all ready to start: a fork would inherit locks of the parent's thread pools and could wait on them for
     # ever.
     cores = os.cpu_count() or 1
-    with ProcessPoolExecutor(cores, get_context("spawn"), initializer=_start_worker) as pool:
-        list(pool.map(abs, range(cores)))
-        yield Processes(pool, cores)
+    try:
+        with ProcessPoolExecutor(cores, get_context("spawn"), initializer=_start_worker) as pool:
+            list(pool.map(abs, range(cores)))
+            yield Processes(pool, cores)
+    except BrokenProcessPool:
+        raise UserError(f"one of {cores} worker processes was killed, most often for want of memory") from None
 
 
 def _start_worker() -> None:

@@ -1,5 +1,7 @@
 """The one exception that a user can cause, and how commands tell of it."""
 
+import codecs
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -37,15 +39,41 @@ def _shown(letter: str) -> str:
     return " " if letter.isspace() else letter.encode("unicode_escape").decode()
 
 
+NO_MEMORY = "not enough memory: end other programs, or make the sizes in params.yaml smaller"
+
+
+def is_want_of_memory(name: str, message: str) -> bool:
+    """Whether an exception of this class name and message means that there was not the memory that was asked for.
+
+    Python, numpy and torch on a GPU have a class for that; torch on a CPU has words alone.
+    """
+    return name.endswith("MemoryError") or "allocate memory" in message
+
+
 @contextmanager
 def in_one_line() -> Iterator[None]:
-    """End the process with one line and exit status 1, without a traceback, where the user can mend what is wrong."""
+    """End the process with one line and exit status 1, without a traceback, where the user can mend what is wrong.
+
+    From here on, stdout and stderr are UTF-8, also where the locale is not.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        _speak_utf8(stream)
     try:
         yield
     except UserError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
         sys.exit(one_line(f"error: {error.filename or 'file'}: {error.strerror or error}"))
+    except (MemoryError, RuntimeError) as error:
+        if not is_want_of_memory(type(error).__name__, str(error)):
+            raise
+        sys.exit(f"error: {NO_MEMORY}")
+
+
+def _speak_utf8(stream: object) -> None:
+    # In an ASCII locale, one typographic character would end the command; bytes of file names pass as they are.
+    if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name != "utf-8":
+        stream.reconfigure(encoding="utf-8", errors="surrogateescape")
 
 
 def run_command(function: Callable[..., None]) -> None:

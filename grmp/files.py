@@ -17,7 +17,8 @@ def whole(path: Path) -> Iterator[Path]:
     Raises:
         UserError: the disk is full, the folder is read-only, or the like; `path` is then as it was.
     """
-    beside = path.with_name(f".{path.name}.part")
+    # With the process's number, so that two processes at the same target do not write into one another's file.
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield beside

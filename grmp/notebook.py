@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from grmp import params
-from grmp.errors import UserError, run_command
+from grmp.errors import NO_MEMORY, UserError, is_want_of_memory, run_command
 from grmp.execution import ENGINE, Reporter
 from grmp.files import write_whole
 from grmp.page import page
@@ -87,6 +87,8 @@ def _failure(source: Path, target: Path, reporter: Reporter, name: str, message:
     message = " ".join(message.split())
     if name == UserError.__name__:
         return UserError(f"{message} ({where}; {kept})")
+    if is_want_of_memory(name, message):
+        return UserError(f"{where}: {NO_MEMORY} ({kept})")
     return UserError(f"{where}: {name}: {message} ({kept})")
 
 

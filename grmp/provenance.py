@@ -92,5 +92,5 @@ def _version(package: str) -> str:
 
 
 def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
+    minutes, rest = divmod(round(max(seconds, 0.0)), 60)  # the clock may have been set back
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import IO, Any
 
 import psutil
-from dvc.cli import main as dvc
 from dvc.dvcfile import LOCK_FILE
 from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE
 
+from grmp.errors import in_one_line
 from grmp.files import whole, write_whole
+from grmp.guard import alone, run
 from grmp.orphans import end_with_parent
 from grmp.paths import UNFINISHED, UNFINISHED_VARIABLE
 
@@ -81,17 +82,32 @@ def _runs(info: dict[str, Any]) -> bool:
     return any(Path(word).name in ("dvc", __spec__.name) for word in words)
 
 
+def reproduce(arguments: list[str]) -> int:
+    """Run `dvc repro` with these arguments, alone in its checkout; returns its exit status.
+
+    With `--force` no kept piece is used.
+
+    Raises:
+        UserError: another one is under way, or the folder cannot be written.
+    """
+    root = Path(Repo.find_root())
+    folder = root / Repo.DVC_DIR / "tmp"
+    with alone(folder):
+        forget_the_dead(folder / RWLOCK_FILE)
+        if "--force" in arguments:
+            forget_pieces()
+        status = run(["repro", *arguments], root)
+        if status == 0:
+            forget_pieces()
+    return status
+
+
 def main() -> None:
-    """Run `dvc repro` with the given arguments; with `--force` no kept piece is used."""
+    """Run `dvc repro` with the arguments of the command line."""
     end_with_parent()
     write_text_whole()
-    forget_the_dead(Path(Repo.find_root()) / Repo.DVC_DIR / "tmp" / RWLOCK_FILE)
-    if "--force" in sys.argv:
-        forget_pieces()
-    status = dvc(["repro", *sys.argv[1:]])
-    if status == 0:
-        forget_pieces()
-    sys.exit(status)
+    with in_one_line():
+        sys.exit(reproduce(sys.argv[1:]))
 
 
 if __name__ == "__main__":

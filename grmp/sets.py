@@ -31,7 +31,11 @@ class Fold:
 
 
 def write_manifest(folder: Path, manifest: pd.DataFrame) -> None:
-    """Write `folder/manifest.csv`, scores to six decimals."""
+    """Write `folder/manifest.csv`, scores to six decimals.
+
+    Raises:
+        UserError: it cannot be written.
+    """
     write_whole(folder / "manifest.csv", manifest.to_csv(index=False, float_format="%.6f"))
 
 

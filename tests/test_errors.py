@@ -1,10 +1,12 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 
-from grmp.errors import UserError, run_command
+from grmp.errors import NO_MEMORY, UserError, is_want_of_memory, run_command
 
 
 def complain() -> None:
@@ -73,3 +75,45 @@ def test_of_a_long_message_both_ends_stay() -> None:
     assert len(found) < 1300
     assert found.startswith("file: x")
     assert found.endswith("x; remedy")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 7 bytes.")],
+)
+def test_want_of_memory_ends_in_one_line(error: Exception) -> None:
+    def fail() -> None:
+        raise error
+
+    with pytest.raises(SystemExit) as end:
+        run_command(fail)
+    assert end.value.code == f"error: {NO_MEMORY}"
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "expected"),
+    [
+        ("_ArrayMemoryError", "Unable to allocate 7.28 TiB for an array", True),
+        ("OutOfMemoryError", "CUDA out of memory.", True),
+        ("RuntimeError", "shapes do not match", False),
+    ],
+)
+def test_want_of_memory_is_known_by_class_or_words(name: str, message: str, expected: bool) -> None:
+    assert is_want_of_memory(name, message) == expected
+
+
+def test_other_errors_of_torch_keep_their_traceback() -> None:
+    def fail() -> None:
+        raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        run_command(fail)
+
+
+def test_in_an_ascii_locale_words_are_utf8_and_bytes_of_names_pass() -> None:
+    code = "import sys\nfrom grmp.errors import *\nwith in_one_line():\n"
+    code += " print('\\u2026', sys.argv[1])\n raise UserError('\\u00e4')"
+    odd = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
+    command = [sys.executable, "-c", code, "größe"]
+    done = subprocess.run(command, env={**os.environ, **odd}, cwd=ROOT, capture_output=True, check=False)
+    assert (done.stdout.decode(), done.stderr.decode()) == ("… größe\n", "error: ä\n")

@@ -1,5 +1,6 @@
 import errno
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -39,5 +40,33 @@ def test_a_writer_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     target.write_text("old")
     with pytest.raises(ZeroDivisionError), whole(target) as beside:
         beside.write_text(f"half{1 / 0}")
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_two_processes_at_one_target_do_not_write_into_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "a.txt"
+    with whole(target) as first:
+        first.write_text("first")
+        with monkeypatch.context() as patch:
+            patch.setattr("grmp.files.os.getpid", lambda: 1)
+            write_whole(target, "second")
+        assert target.read_text() == "second"
+    assert target.read_text() == "first"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_limit_of_the_system_is_told_and_leaves_the_old_file(tmp_path: Path) -> None:
+    target = tmp_path / "a.txt"
+    target.write_text("old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(UserError, match=r"a\.txt: cannot be written \(File too large\)"):
+            write_whole(target, "x" * 9999)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]

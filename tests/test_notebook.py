@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from grmp.errors import UserError
+from grmp.errors import NO_MEMORY, UserError
 from grmp.execution import Reporter
 from grmp.notebook import _failure, chosen_sections, main, parse_setting, run_notebook
 from grmp.progress import MARK
@@ -301,3 +301,11 @@ def test_values_that_papermill_would_write_as_they_print_never_reach_it(
 def test_settings_are_plain_values(text: str) -> None:
     with pytest.raises(UserError, match=r"--set variant=.*: the value "):
         parse_setting(f"variant={text.replace('X', CODE)}")
+
+
+def test_want_of_memory_in_a_cell_is_told_with_the_remedy(tmp_path: Path) -> None:
+    reporter = Reporter("a")
+    reporter.notebook = new_notebook()
+    message = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 7 bytes. Error code 12"
+    error = _failure(Path("a.ipynb"), tmp_path / "b.ipynb", reporter, "RuntimeError", message)
+    assert str(error).startswith(f"a.ipynb, cell 0: {NO_MEMORY} (partly executed: ")
