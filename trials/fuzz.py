@@ -31,7 +31,7 @@ SURFACES = {
     "split": ("tables.Split", 1000),
     "own rated set": ("tables.OwnSet", 1000),
     "BID's grades": ("tables.Grades", 500),
-    "LIVEC's matrices": ("tables.Matrices", 1000),
+    "LIVEC's matrices": ("tables.Matrices", 300),
     "images": ("files.Images", 4000),
     "features, prompts": ("files.Tensors", 1500),
     "scoring checkpoint": ("files.Scorers", 300),

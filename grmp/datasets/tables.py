@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.io import loadmat
 
 from grmp.datasets.about import About
+from grmp.datasets.matrix import read_matrix
 from grmp.errors import UserError
 from grmp.inside import refuse_outside
 from grmp.table import read_csv
@@ -109,15 +109,16 @@ def _read_livec(about: About, folder: Path) -> Table:
     }
     if len({len(values) for values in columns.values()}) > 1:
         raise UserError(f"{folder / 'Data'}: names, scores and deviations are of different lengths: another version")
-    names = [str(np.ravel(cell)[0]) if np.size(cell) else "" for cell in columns["image"]]
+    names = [str(name) for name in columns["image"]]
     table = pd.DataFrame(columns | {"image": [f"{about.layout}/{name}" for name in names]})
+    table[["raw", "spread"]] = table[["raw", "spread"]].apply(_numbers)
     return table[[not name.startswith("t") for name in names]].reset_index(drop=True)  # t1.bmp to t7.bmp
 
 
-def _matrix(path: Path, key: str) -> np.ndarray:
+def _matrix(path: Path, key: str) -> list[str] | list[float]:
     try:
-        return loadmat(path)[key].ravel()
-    except Exception as error:  # scipy's reader lets through what zlib, struct and numpy raise
+        return read_matrix(path, key)
+    except ValueError as error:
         raise UserError(f"{path}: cannot be read as MATLAB's matrix {key} ({' '.join(str(error).split())})") from None
 
 
