@@ -1,6 +1,7 @@
 import operator
 from collections.abc import Iterator
 from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.context import BaseContext
 from types import SimpleNamespace
@@ -11,6 +12,7 @@ import torch
 
 from grmp import engine
 from grmp.engine import Here, Processes, one_by_one, set_threads, side_by_side, started_ahead
+from grmp.errors import UserError
 from grmp.params import Params
 from grmp.place import hand_on
 from grmp.runtime import Runtime
@@ -96,6 +98,16 @@ def test_the_processes_are_fresh_ones_with_one_thread_each(monkeypatch: pytest.M
     with side_by_side() as runs:
         assert asked == [(3, "spawn", engine._start_worker)]
         assert runs.cores == 3
+
+
+def test_a_killed_worker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextmanager
+    def executor(*_: object, **__: object):
+        yield SimpleNamespace(map=map)
+
+    monkeypatch.setattr(engine, "ProcessPoolExecutor", executor)
+    with pytest.raises(UserError, match="worker processes was killed, most often for want of memory"), side_by_side():
+        raise BrokenProcessPool
 
 
 def test_threads_are_those_of_all_numerical_libraries() -> None:

@@ -186,13 +186,3 @@ def test_more_mixtures_than_there_are_is_an_error_and_no_endless_search(photogra
     photos = read_manifest(photographs)[:1]
     with pytest.raises(UserError, match=r"distort\.train_images: 200 distinct"):
         mixture_recipes(photos, "train", 200, (1, 1), 1)
-
-
-def test_a_killed_worker_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    @contextmanager
-    def executor(*_: object, **__: object):
-        yield SimpleNamespace(map=map)
-
-    monkeypatch.setattr(generate, "ProcessPoolExecutor", executor)
-    with pytest.raises(UserError, match="worker processes was killed, most often for want of memory"), workers():
-        raise BrokenProcessPool

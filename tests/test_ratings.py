@@ -36,6 +36,7 @@ def target(tmp_path: Path) -> Target:
         scale=(0, 100),
         splits=str(tmp_path / "splits"),
         development=1,
+        fit="crops",
     )
 
 
