@@ -23,11 +23,11 @@ def remove_component(
     `g - strength * <g, d> / |d|^2 * d`; strength 1 is the orthogonal projection, 2 the mirror image. `aligned` acts
     where `<g, d> > 0` (QGR), `conflict` where `<g, d> < 0` (ProGrad). A zero direction removes nothing.
     """
-    inner = torch.sum(gradient * direction)
+    inner = torch.dot(gradient.flatten(), direction.flatten())
     acts = {"aligned": inner > 0, "conflict": inner < 0, "always": inner != 0, "never": inner != inner}[when]
-    squared = torch.sum(direction * direction)
+    squared = torch.dot(direction.flatten(), direction.flatten())
     share = torch.where(acts & (squared > 0), strength * inner / squared.clamp_min(torch.finfo(squared.dtype).tiny), 0)
-    return gradient - share * direction
+    return torch.addcmul(gradient, direction, share, value=-1)  # no product of their size is ever stored
 
 
 def project(
