@@ -42,7 +42,9 @@ def main(
     def ours_predicted() -> None:
         predictions["ours"] = predict(model, kept, block, on, BATCH)
 
-    found = measure.in_turn(plainly_predicted, ours_predicted, pairs).row(images)
+    sides = (plainly_predicted, ours_predicted)
+    work = [measure.flops(side) for side in sides]  # which also warms up
+    found = measure.in_turn(*sides, pairs).row(images)
     scale = THOUSAND / images
     row = {
         **measure.machine(on),
@@ -55,6 +57,8 @@ def main(
         "plain_s": found["plain_s"] * scale,
         "ours_s": found["ours_s"] * scale,
         "frozen_once_s": frozen * scale,
+        "plain_TFLOP": work[0] * scale / 1e12,
+        "ours_TFLOP": work[1] * scale / 1e12,
         "srcc_of_both": srcc(predictions["plain"].numpy(), predictions["ours"].numpy()),
     }
     table.keep("evaluate", command(), row)

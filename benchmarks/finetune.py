@@ -68,8 +68,8 @@ def main(
     labelled = workload.labelled_of(model, images, blocks, on)
     ours = copy.deepcopy(model)
     sides = (lambda: plain_run(plain, images, sizes, plainly), lambda: our_run(ours, labelled, sizes, on))
+    work = [measure.flops(side) for side in sides]  # which also warms up
     found = measure.in_turn(*sides, pairs).row(batch)
-    work = [measure.flops(side) for side in sides]
     computes = [(device, each.precision, threads) for each in (plainly, on)]
     row = {
         **measure.machine(on),

@@ -57,7 +57,6 @@ def quartiles(values: list[float]) -> tuple[float, float, float]:
 
 def seconds(work: Callable[[], object]) -> float:
     """How long `work` takes, to the end of what it started on a GPU."""
-    gc.collect()
     _finish()
     started = time.perf_counter()
     work()
@@ -71,8 +70,8 @@ def _finish() -> None:
 
 
 def in_turn(plain: Callable[[], object], ours: Callable[[], object], pairs: int) -> Pairs:
-    """Both sides once to warm up, then plain, ours, plain, ours ...; the first of a pair alternates."""
-    plain(), ours()
+    """Both sides by turns: plain, ours, then ours, plain, and so on. Each must have run before, to be warm."""
+    gc.collect()
     found: dict[Callable[[], object], list[float]] = {plain: [], ours: []}
     for index in range(pairs):
         for work in (plain, ours) if index % 2 == 0 else (ours, plain):

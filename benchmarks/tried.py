@@ -212,6 +212,7 @@ def _measured(sides: Sides, pairs: int) -> dict[str, object]:
     except (RuntimeError, NotImplementedError) as error:  # also how torch.compile says that there is no compiler
         return {"note": f"does not run: {type(error).__name__}"}
     first = time.perf_counter() - started
+    sides[0]()
     found = measure.in_turn(*sides, pairs)
     kept = found.row(1)
     return {"library_s": kept["plain_s"], "tried_s": kept["ours_s"], "first_s": first} | {

@@ -93,11 +93,12 @@ def finetune(
     for parameter in parameters:
         parameter.requires_grad_(True)
     block = first_trained_block(model, settings.blocks)
+    labelled = Labelled(*(part.to(runtime.device) for part in vars(labelled).values()))  # few enough to stay there
     optimiser, schedule = make_optimiser(parameters, settings)
     evaluated = evaluation_steps(settings.steps, settings.evaluations)
     progress, rows, predictions = Progress(title, settings.steps), [], []
     for step in range(1, settings.steps + 1):
-        tokens, scores, teacher = (part.to(runtime.device) for part in draw(labelled, settings.batch, generator))
+        tokens, scores, teacher = draw(labelled, settings.batch, generator)
         with runtime.autocast():
             features = model.finish(tokens.to(runtime.dtype), start=block)
             logit, scenes = model.quality_logit(features), model.scene_logits(features)

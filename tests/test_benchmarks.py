@@ -122,7 +122,7 @@ def test_pairs_are_divided_pair_by_pair() -> None:
 def test_the_two_sides_take_turns() -> None:
     calls: list[str] = []
     measure.in_turn(lambda: calls.append("plain"), lambda: calls.append("ours"), 2)
-    assert calls == ["plain", "ours", "plain", "ours", "ours", "plain"]
+    assert calls == ["plain", "ours", "ours", "plain"]
 
 
 def test_operations_are_counted() -> None:
@@ -158,7 +158,7 @@ def test_a_table_shows_the_named_columns(results: Path) -> None:
 def test_the_readmes_tables_are_what_the_files_give() -> None:
     text = table.README.read_text(encoding="utf-8")
     assert table.with_tables(text) == text, "run `python -m benchmarks --only nothing`"
-    assert {found[1] for found in table.MARKED.findall(text)} == {path.stem for path in table.RESULTS.glob("*.csv")}
+    assert {path.stem for path in table.RESULTS.glob("*.csv")} <= {found[1] for found in table.MARKED.findall(text)}
 
 
 @pytest.mark.parametrize("command", sorted({line.split()[0] for line in plan.EVERYWHERE + plan.GPU_ALONE}))
