@@ -37,10 +37,20 @@ GPU_ALONE = (
 )
 """The published sizes, which a CPU would need hours for."""
 
+PATIENCE = 1200  # seconds for one row
+
 
 def plan() -> tuple[str, ...]:
     """The commands for this machine, in the order of their rows."""
     return EVERYWHERE + (GPU_ALONE if torch.cuda.is_available() else ())
+
+
+def _run(command: str) -> bool:
+    try:
+        started = [sys.executable, "-m", *shlex.split(command)]
+        return not subprocess.run(started, stdout=subprocess.DEVNULL, timeout=PATIENCE).returncode
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def main(only: Annotated[str, typer.Option(help="commands that contain this text alone")] = "") -> None:
@@ -51,9 +61,9 @@ def main(only: Annotated[str, typer.Option(help="commands that contain this text
     for number, command in enumerate(chosen, 1):
         print(f"{number}/{len(chosen)}  python -m {command}", flush=True)
         started = time.monotonic()
-        done = subprocess.run([sys.executable, "-m", *shlex.split(command)], stdout=subprocess.DEVNULL)
-        print(f"        {time.monotonic() - started:.0f} s" + (", failed" if done.returncode else ""), flush=True)
-        failed += [command] if done.returncode else []
+        good = _run(command)
+        print(f"        {time.monotonic() - started:.0f} s" + ("" if good else ", failed"), flush=True)
+        failed += [] if good else [command]
     table.refresh()
     if failed:
         sys.exit(f"error: {len(failed)} of {len(chosen)} rows failed: " + "; ".join(failed))

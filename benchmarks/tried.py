@@ -178,13 +178,13 @@ def _below(values: dict[str, Tensor]) -> dict[str, Tensor]:
 
 TRIALS: dict[str, Callable[[Case], Sides]] = {
     "one backward pass with two cotangents": batched_backward,
-    "torch.compile of the trained blocks": compiled,
     "channels_last patch embedding": channels_last,
     "evaluation in batches of 16": evaluation_batch(16),
     "evaluation in batches of 256": evaluation_batch(256),
     "1 thread": threads(1),
     "4 threads": threads(4),
     f"vmap over {REPEATS} repeats": over_repeats,
+    "torch.compile of the trained blocks": compiled,
 }
 
 
