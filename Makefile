@@ -12,7 +12,7 @@ export PYTHONUTF8 := 1
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help study livec livec-quick test chaos fuzz faults audit lint scaling explore open docs lock clean env
+.PHONY: help study livec livec-quick test chaos fuzz faults audit bench lint scaling explore open docs lock clean env
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -57,6 +57,9 @@ faults: env      ## the study on a machine with faults: full disk, read-only, ou
 
 audit: env       ## known vulnerabilities, licences, hashes of everything that is installed; the photographs' licences
 	@$(BIN)/python -m trials.audit
+
+bench: env       ## how fast, against a plain program: every table of benchmarks/README.md
+	@$(BIN)/python -m benchmarks
 
 lint: env        ## ruff, and no outputs in source notebooks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
