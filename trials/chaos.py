@@ -1,7 +1,7 @@
 """Kills `make study` at random moments of every stage and starts it again, until it is done: `make chaos`.
 
-The study is a clone of this checkout with a tiny CLIP, run once undisturbed and once with every kill. What is asked of
-each restart: it goes on by itself, runs no stage that DVC had noted as done, makes no kept piece again; and at the end
+The study is a clone of this checkout with a tiny CLIP, run once undisturbed, then with the kills. What is asked of each
+restart: it goes on by itself, runs no stage that DVC had noted as done, makes no kept piece again; and at the end
 every file is the undisturbed run's, byte for byte but for the durations that reports tell.
 """
 
@@ -32,6 +32,8 @@ LONGER = {"pretrain": {"outer_steps": 60}, "finetune": {"steps": 60}, "grid": {"
 """What gives the tiny study's stages enough work to be killed in the middle of."""
 WHOM = ["group"] * 4 + ["make", "dvc"]
 SOON = 3.0  # seconds
+ROUNDS = 4
+"""Studies, one after the other, for the kills that came too late for their stage, as a machine gets quicker or slower."""
 _DURATION = re.compile(rb"\d+:\d\d:\d\d \(h:mm:ss\)")
 
 
@@ -157,21 +159,27 @@ def main(
 ) -> None:
     """Kill the tiny study in each stage at random moments; exit status 1 where a restart lost or broke something."""
     with tempfile.TemporaryDirectory(prefix="grmp-chaos-") as folder:
-        reference, clone = Path(folder) / "undisturbed", Path(folder) / "disturbed"
+        reference, fresh = Path(folder) / "undisturbed", Path(folder) / "fresh"
         reference.mkdir()
         make_clone(reference)
         edit(reference, LONGER)
-        shutil.copytree(reference, clone)
+        shutil.copytree(reference, fresh)
         durations = undisturbed(reference)
         print(f"undisturbed: {len(durations)} stages in {sum(durations.values()):.0f} s", flush=True)
-        trial = Trial(clone)
-        delivered = disturb(trial, durations, kills, seed)
-        trial.failures += [f"{name}: is not the undisturbed run's" for name in differences(reference, clone)]
-        left = trial.before.halves
-    for failure in trial.failures:
+        delivered, failures, left = 0, [], 0
+        for number in range(ROUNDS):
+            trial = Trial(Path(folder) / f"disturbed-{number}")
+            shutil.copytree(fresh, trial.clone)
+            delivered += disturb(trial, durations, kills - delivered, seed + number)
+            failures += trial.failures
+            failures += [f"{name}: is not the undisturbed run's" for name in differences(reference, trial.clone)]
+            left += trial.before.halves
+            if delivered >= kills:
+                break
+    for failure in failures:
         print(failure)
-    print(f"{delivered} kills survived, {len(trial.failures)} failures, {left} half-written files left")
-    raise typer.Exit(1 if trial.failures or left or delivered < kills else 0)
+    print(f"{delivered} kills survived, {len(failures)} failures, {left} half-written files left")
+    raise typer.Exit(1 if failures or left or delivered < kills else 0)
 
 
 if __name__ == "__main__":
