@@ -33,7 +33,7 @@ LONGER = {"pretrain": {"outer_steps": 60}, "finetune": {"steps": 60}, "grid": {"
 WHOM = ["group"] * 4 + ["make", "dvc"]
 SOON = 3.0  # seconds
 ROUNDS = 4
-"""Studies, one after the other, for the kills that came too late for their stage, as a machine gets quicker or slower."""
+"""Studies at most, one after the other: a machine that gets quicker ends one before its last kills are due."""
 _DURATION = re.compile(rb"\d+:\d\d:\d\d \(h:mm:ss\)")
 
 
