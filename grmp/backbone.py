@@ -12,7 +12,7 @@ from open_clip.model import resize_pos_embed
 from open_clip.transformer import VisionTransformer
 
 from grmp.architecture import check, check_describes
-from grmp.errors import UserError
+from grmp.errors import UserError, is_want_of_memory
 from grmp.onnx_tower import PACKAGE, VERSION, download_state
 from grmp.params import Align, Backbone
 from grmp.tensors import read_about, read_checkpoint, write_tensors
@@ -160,5 +160,7 @@ def _named(source: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:
+        if is_want_of_memory(type(error).__name__, str(error)):
+            raise
         detail = " ".join(str(error).split())[:160]
         raise UserError(f"{source}: a checkpoint of another architecture ({detail}...)") from None

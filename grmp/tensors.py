@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from grmp.errors import UserError
+from grmp.errors import UserError, is_want_of_memory
 from grmp.files import whole
 from grmp.finite import first_not_finite
 
@@ -72,4 +72,6 @@ def _opened(path: Path) -> Iterator[safe_open]:
         with safe_open(path, framework="pt") as file:
             yield file
     except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:  # the others: tensors of odd kinds
+        if is_want_of_memory(type(error).__name__, str(error)):
+            raise
         raise UserError(f"{path}: is not a whole safetensors file ({error})") from None

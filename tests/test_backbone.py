@@ -234,3 +234,8 @@ def test_a_local_checkpoint_with_code_in_it_is_refused_and_not_run(
     with pytest.raises(UserError, match=r"mine\.pt: is no whole checkpoint of tiny-grmp"):
         obtain(Backbone(source="local", name=small_model, weights=str(tmp_path / "mine.pt")), settings.align)
     assert not (tmp_path / "ran").exists()
+
+
+def test_want_of_memory_is_not_taken_for_another_architecture() -> None:
+    with pytest.raises(RuntimeError, match="can't allocate memory"), backbone._named("clip.safetensors"):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 7 bytes.")

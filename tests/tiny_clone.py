@@ -34,7 +34,9 @@ def edit(folder: Path, changes: dict[str, dict]) -> None:
     yaml = YAML()
     content = yaml.load(folder / "params.yaml")
     for section, values in changes.items():
-        content[section] = values if section == "choices" else {**content[section], **values}
+        if section == "choices":
+            content[section].clear()
+        content[section].update(values)
     yaml.dump(content, folder / "params.yaml")
 
 

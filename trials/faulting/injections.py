@@ -97,7 +97,7 @@ def kill_kernel(world: World) -> Seen:
     world.clone.change("grmp/conclusions.py")
     run = world.clone.start("make", "study")
     run.wait_for("Running stage 'ablation'")
-    kernel = run.wait_for_process("ipykernel_launcher")
+    kernel = run.wait_for_process("grmp.kernel")
     time.sleep(2)
     kernel.kill()
     return run.end()
