@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 from safetensors import SafetensorError
 
 from grmp.errors import UserError
@@ -40,3 +41,11 @@ def write_whole(path: Path, text: str) -> None:
     """
     with whole(path) as beside:
         beside.write_bytes(text.encode())
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what killed processes have left of their files below `folder`; those of running ones stay."""
+    for path in folder.glob("**/.*.part"):
+        number = path.name.split(".")[-2]
+        if not (number.isdigit() and psutil.pid_exists(int(number))):
+            path.unlink(missing_ok=True)

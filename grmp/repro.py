@@ -21,7 +21,7 @@ from dvc.repo import Repo
 from dvc.rwlock import RWLOCK_FILE
 
 from grmp.errors import in_one_line
-from grmp.files import whole, write_whole
+from grmp.files import remove_leftovers, whole, write_whole
 from grmp.guard import alone, run
 from grmp.orphans import end_with_parent
 from grmp.paths import UNFINISHED, UNFINISHED_VARIABLE
@@ -99,6 +99,8 @@ def reproduce(arguments: list[str]) -> int:
         status = run(["repro", *arguments], root)
         if status == 0:
             forget_pieces()
+            for name in ("artifacts", "reports"):
+                remove_leftovers(root / name)
     return status
 
 

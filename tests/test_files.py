@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from grmp.errors import UserError
-from grmp.files import whole, write_whole
+from grmp.files import remove_leftovers, whole, write_whole
 
 
 def test_write_whole_makes_folders_and_leaves_nothing_beside(tmp_path: Path) -> None:
@@ -70,3 +70,13 @@ def test_a_limit_of_the_system_is_told_and_leaves_the_old_file(tmp_path: Path) -
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_leftovers_of_killed_processes_go_and_those_of_running_ones_stay(tmp_path: Path) -> None:
+    running = tmp_path / "runs" / f".a.csv.{os.getpid()}.part"
+    running.parent.mkdir()
+    names = [running, tmp_path / f".b.csv.{2**22 + 1}.part", tmp_path / "runs/.c.part", tmp_path / "runs/c.part"]
+    for path in names:
+        path.write_text("half")
+    remove_leftovers(tmp_path)
+    assert [path.exists() for path in names] == [True, False, False, True]

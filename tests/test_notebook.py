@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -168,11 +169,16 @@ def test_ctrl_c_ends_soon_with_one_line_and_no_kernel(tmp_path: Path) -> None:
     source = write(tmp_path, PARAMETERS, new_code_cell(code))
     command = [sys.executable, "-m", "grmp.notebook", str(source), "out.ipynb", "--params", str(PARAMS)]
     options = {"cwd": tmp_path, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, start_new_session=True, **options) as process:
+    # Where the tests run in the background, a shell has them ignore Ctrl-C.
+    heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(command, start_new_session=True, preexec_fn=heard, **options) as process:
         kernel = int(process.stdout.readline().removeprefix("kernel "))
         os.killpg(process.pid, signal.SIGINT)
         started = time.monotonic()
-        _, errors = process.communicate(timeout=20)
+        try:
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert time.monotonic() - started < 3
     assert process.returncode == 130
     assert errors == f"interrupted: {source}; out.ipynb is as it was\n"
