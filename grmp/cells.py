@@ -19,7 +19,7 @@ from grmp.files import write_whole
 from grmp.finetune import Outcome, finetune, label
 from grmp.journal import Journal
 from grmp.metrics import DECIMALS, all_metrics, srcc
-from grmp.model import PromptedCLIP, prompted
+from grmp.model import PromptedCLIP, unprompted
 from grmp.params import Compute, Finetune, Image, Prompts, Qgr, label_count
 from grmp.runtime import Runtime, generator, start
 from grmp.sets import Fold
@@ -82,7 +82,7 @@ def start_model(study: Study, variant: Variant, repeat: int) -> PromptedCLIP:
     if variant.mpp:
         return copy.deepcopy(study.pretrained)
     torch.manual_seed(int(generator(study.seed, 21, repeat).initial_seed()))
-    return prompted(copy.deepcopy(study.clip), study.prompts.model_copy(update={"image_tokens": 0}))
+    return unprompted(copy.deepcopy(study.clip), study.prompts)
 
 
 def tune(study: Study, variant: Variant, count: int, repeat: int, qgr: Qgr, title: str) -> Outcome:

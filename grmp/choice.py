@@ -12,8 +12,8 @@ from grmp import backbone, features, params, sets
 from grmp.cells import Cell, Folders, Study, run_cell, write_cell
 from grmp.checkpoint import load_prompts
 from grmp.errors import UserError, run_command
-from grmp.features import Features, target_features, unprompted
-from grmp.model import PromptedCLIP
+from grmp.features import Features, target_features
+from grmp.model import PromptedCLIP, unprompted
 from grmp.notebook import run_notebook
 from grmp.params import Params
 from grmp.runtime import start
@@ -66,7 +66,7 @@ def _study(base: Params, settings: Params, variant: str, places: Folders, prompt
         )
 
     cut = _cut(settings) == _cut(base)
-    plain = find(unprompted(clip, settings), "plain", cut)
+    plain = find(unprompted(clip, settings.prompts), "plain", cut)
     mpp = VARIANTS[variant].mpp
     meta = find(model, "meta", cut and prompts == places.prompts) if mpp else plain
     return Study(

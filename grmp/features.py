@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 import torch
 import typer
 from jaxtyping import Float, Int, UInt8
-from open_clip import CLIP
 from torch import Tensor
 
 from grmp import backbone, params, sets
@@ -20,7 +19,7 @@ from grmp.checkpoint import load_prompts
 from grmp.crops import even_crops, to_float
 from grmp.errors import UserError, run_command
 from grmp.journal import Journal
-from grmp.model import PromptedCLIP, prompted
+from grmp.model import PromptedCLIP, unprompted
 from grmp.params import Params
 from grmp.progress import MARK, Progress
 from grmp.resize import squash
@@ -127,14 +126,11 @@ def main(
     typer.echo(f"{MARK}{prompts}: reading weights and images")
     runtime = start(settings.compute)
     clip = backbone.load(clip_path, settings.image.crop)
-    model = load_prompts(prompts_path, clip, settings.prompts) if prompts == "meta" else unprompted(clip, settings)
+    model = (
+        load_prompts(prompts_path, clip, settings.prompts) if prompts == "meta" else unprompted(clip, settings.prompts)
+    )
     model.eval().requires_grad_(False).to(runtime.device)
     save(out, target_features(model, settings, target, images or target, runtime, f"{prompts} features"))
-
-
-def unprompted(clip: CLIP, settings: Params) -> PromptedCLIP:
-    """`clip` without image prompts: the teacher, and where variants without MPP start."""
-    return prompted(clip, settings.prompts.model_copy(update={"image_tokens": 0}))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from grmp.features import Features, first_trained_block, frozen_features
 from grmp.finetune import finetune, label
 from grmp.inputs import read_input
 from grmp.metrics import DECIMALS, plcc, srcc
-from grmp.model import PromptedCLIP, prompted
+from grmp.model import PromptedCLIP, unprompted
 from grmp.opinions import Bounds, Opinions, own_bounds, scale
 from grmp.params import Params
 from grmp.runtime import Runtime, generator, start
@@ -31,7 +31,7 @@ FEWEST_HELD_OUT = 5
 
 def look(model: PromptedCLIP, crops: UInt8[Tensor, "n view 3 s s"], settings: Params, runtime: Runtime) -> Features:
     """What fine-tuning takes of labelled images: tokens behind `model`'s prompts, embeddings of the untouched CLIP."""
-    untouched = prompted(model.clip, settings.prompts.model_copy(update={"image_tokens": 0}))
+    untouched = unprompted(model.clip, settings.prompts)
     untouched.eval().requires_grad_(False).to(runtime.device)
     block = first_trained_block(model, settings.finetune.blocks)
     prompted_ones = frozen_features(model, crops, block, runtime, "labelled images, with prompts")

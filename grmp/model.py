@@ -132,6 +132,11 @@ def prompted(clip: CLIP, prompts: Prompts) -> PromptedCLIP:
     return PromptedCLIP(clip, text, visual)
 
 
+def unprompted(clip: CLIP, prompts: Prompts) -> PromptedCLIP:
+    """`clip` without image prompts: the teacher, and where variants without MPP start. The text context is fresh."""
+    return prompted(clip, prompts.model_copy(update={"image_tokens": 0}))
+
+
 def quality_loss(logit: Float[Tensor, " b"], label: Float[Tensor, " b"]) -> Tensor:
     """Binary cross-entropy with the soft label in [0, 1], from logits: `-mean(y log q + (1 - y) log(1 - q))`."""
     return F.binary_cross_entropy_with_logits(logit, label)

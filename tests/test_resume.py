@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,20 @@ def stop_at(step: int, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(resume.Training, "keep", killing)
 
 
+def check_same_bits(run: Callable[[], tuple[list, dict]], step: int, killed_after: pytest.MonkeyPatch) -> None:
+    """What `run` gives (losses, weights) is the same undisturbed, and killed at `step` and run again."""
+    with killed_after.context() as patch:
+        patch.delenv(UNFINISHED_VARIABLE)
+        undisturbed = run()
+    with killed_after.context() as patch:
+        stop_at(step, patch)
+        with pytest.raises(Killed):
+            run()
+    found = run()
+    assert found[0] == undisturbed[0]
+    assert all(torch.equal(found[1][name], value) for name, value in undisturbed[1].items())
+
+
 @pytest.mark.parametrize("algorithm", ["reptile", "fomaml"])
 @pytest.mark.parametrize("step", [1, 3])
 def test_pre_training_goes_on_to_the_same_bits(
@@ -51,16 +66,7 @@ def test_pre_training_goes_on_to_the_same_bits(
         losses = pretrain.pretrain(model, IMAGES, SCORES, pools, chosen, 48, runtime, draws)
         return losses.to_numpy().tolist(), {n: v.detach().clone() for n, v in model.prompt_parameters().items()}
 
-    with killed_after.context() as patch:
-        patch.delenv(UNFINISHED_VARIABLE)
-        undisturbed = run()
-    with killed_after.context() as patch:
-        stop_at(step, patch)
-        with pytest.raises(Killed):
-            run()
-    found = run()
-    assert found[0] == undisturbed[0]
-    assert all(torch.equal(found[1][name], value) for name, value in undisturbed[1].items())
+    check_same_bits(run, step, killed_after)
 
 
 @pytest.mark.parametrize("step", [1, 20])
@@ -78,16 +84,7 @@ def test_alignment_goes_on_to_the_same_bits(
         losses = align.train_text_tower(clip, features, captions, scenes, chosen, draws)
         return losses.to_numpy().tolist(), {name: value.clone() for name, value in clip.state_dict().items()}
 
-    with killed_after.context() as patch:
-        patch.delenv(UNFINISHED_VARIABLE)
-        undisturbed = run()
-    with killed_after.context() as patch:
-        stop_at(step, patch)
-        with pytest.raises(Killed):
-            run()
-    found = run()
-    assert found[0] == undisturbed[0]
-    assert all(torch.equal(found[1][name], value) for name, value in undisturbed[1].items())
+    check_same_bits(run, step, killed_after)
 
 
 def test_checkpoints_are_as_rare_as_they_are_dear(killed_after: pytest.MonkeyPatch) -> None:
