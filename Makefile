@@ -29,9 +29,9 @@ livec: env livec-data  ## the study on human scores: make livec DATA=FOLDER with
 livec-quick: env livec-data  ## three splits of it again, against what is committed: make livec-quick DATA=FOLDER
 	@cd studies/livec && exec python -m grmp.study --again "make livec-quick" features
 	@cd studies/livec && python -m grmp.notebook ../../notebooks/03_finetune.ipynb \
-		artifacts/quick/full-50.ipynb --sections compute,image,prompts,finetune,qgr --set target=artifacts/target \
-		--set variant=full --set labels=50 --set repeats=3 --set run=artifacts/quick/full-50 \
-		&& python -m grmp.recheck artifacts/quick/full-50/results.csv ../../reports/livec/runs.csv
+		artifacts/quick/full_probe-50.ipynb --sections compute,image,prompts,finetune,qgr --set target=artifacts/target \
+		--set variant=full_probe --set labels=50 --set repeats=3 --set run=artifacts/quick/full_probe-50 \
+		&& python -m grmp.recheck artifacts/quick/full_probe-50/results.csv ../../reports/livec/runs.csv
 
 .PHONY: livec-data
 livec-data:

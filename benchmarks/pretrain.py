@@ -34,6 +34,7 @@ SETTINGS = params.Pretrain(
     outer_rate=1e-2,
     query_share=0.2,
     mixtures=False,
+    patches=1.0,
 )
 """The published rates; how many tasks and images there are is what the tasks themselves say."""
 

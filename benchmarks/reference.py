@@ -128,12 +128,12 @@ def finetune(
     generator: torch.Generator,
 ) -> list[tuple[float, float, float]]:
     """Fine-tune `model` in place; quality loss, semantic loss and cosine of every step."""
-    teacher, parameters = (
-        copy.deepcopy(model).requires_grad_(False).eval(),
-        list(trained(model, settings.blocks).values()),
-    )
-    optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, settings.steps)
+    teacher, tuned = copy.deepcopy(model).requires_grad_(False).eval(), trained(model, settings.blocks)
+    parameters = list(tuned.values())
+    rates = {name: settings.learning_rate if "visual." in name else settings.text_learning_rate for name in tuned}
+    groups = [{"params": [value], "lr": rates[name]} for name, value in tuned.items()]
+    optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, list(rates.values()), settings.steps)
     rows = []
     with torch.no_grad(), runtime.autocast():
         sentences = teacher.encode_text(teacher.scenes)

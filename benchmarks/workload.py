@@ -47,8 +47,11 @@ class Sizes:
             steps=self.steps,
             batch=self.batch,
             learning_rate=1e-4,
+            text_learning_rate=1e-4,
             weight_decay=1e-4,
             evaluations=1,
+            probe_block=9,
+            probe_share=0.5,
         )
 
 

@@ -13,7 +13,7 @@ from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
 from torch.nn import functional as F
 
-from grmp.finite import check_step
+from grmp.finite import check_step, largest
 from grmp.journal import Journal
 from grmp.params import Align
 from grmp.photos import SCENES
@@ -110,7 +110,7 @@ def train_text_tower(
         rows.append((step, *(float(loss.detach()) for loss in losses)))
         named = dict(zip(("caption", "scene"), rows[-1][1:]))
         slopes = [parameter.grad for parameter in parameters if parameter.grad is not None]
-        check_step("align the text tower", step, named, slopes, "every photograph", REMEDY)
+        check_step("align the text tower", step, named, float(largest(slopes)), "every photograph", REMEDY)
         training.keep(rows, last=step == settings.steps)
         progress.update(step, items=len(images), caption=rows[-1][1], scene=rows[-1][2])
     for parameter in parameters:

@@ -14,6 +14,7 @@ from torch import Tensor
 from grmp import backbone, features, ridge, sets
 from grmp.checkpoint import load_prompts
 from grmp.engine import Engine, Here
+from grmp.errors import UserError
 from grmp.features import Features
 from grmp.files import write_whole
 from grmp.finetune import Outcome, finetune, label
@@ -102,10 +103,17 @@ def own_rule(variant: Variant, qgr: Qgr) -> Qgr:
     return Qgr.model_validate(qgr.model_dump() | variant.rule | ({} if variant.qgr else {"when": "never"}))
 
 
-def fit_ridge(study: Study, count: int, repeat: int) -> tuple[np.ndarray, np.ndarray]:
-    """One repeat of the baseline: predictions for the test part, and those of every ridge strength."""
+def fit_ridge(study: Study, variant: Variant, count: int, repeat: int) -> tuple[np.ndarray, np.ndarray]:
+    """One repeat of a regression on frozen embeddings: predictions for the test part, and those of every strength.
+
+    Raises:
+        UserError: the features were made without what the probe reads.
+    """
+    features = study.meta if variant.mpp else study.plain
+    if variant.probe and features.middle is None:
+        raise UserError("the features have nothing for the probe (finetune.probe_block); `dvc repro features` makes it")
     places = labelled_places(study, count, repeat)
-    embeddings = study.plain.embeddings.mean(dim=1).numpy()
+    embeddings = (features.middle if variant.probe else features.embeddings).mean(dim=1).numpy()
     labelled = (embeddings[places], study.scores[places].numpy(), embeddings[study.folds[repeat - 1].test])
     return ridge.fit_predict(*labelled), ridge.predict_each(*labelled)
 
@@ -141,16 +149,19 @@ def run_repeat(study: Study, variant: str, labels: int | float, qgr: Qgr, repeat
     Raises:
         UserError: more labels than the repeat's pool holds.
     """
-    fold = study.folds[repeat - 1]
+    fold, recipe = study.folds[repeat - 1], VARIANTS[variant]
     count = label_count(labels, len(fold.train))
     key = {"variant": variant, "labels": labels, "count": count, "strength": qgr.strength, "repeat": repeat}
-    if VARIANTS[variant].tuned:
+    if recipe.tuned:
         title = f"{variant} @ {labels}, repeat {repeat}/{study.repeats}"
-        outcome = tune(study, VARIANTS[variant], count, repeat, qgr, title)
+        outcome = tune(study, recipe, count, repeat, qgr, title)
         candidates, steps = outcome.predictions.numpy(), outcome.steps.assign(**key)
+        if recipe.probe:
+            share = study.finetune.probe_share
+            candidates = (1 - share) * candidates + share * fit_ridge(study, recipe, count, repeat)[0]
         last = candidates[-1]
     else:
-        last, candidates = fit_ridge(study, count, repeat)
+        last, candidates = fit_ridge(study, recipe, count, repeat)
         steps = pd.DataFrame()
     truth = study.scores[fold.test].numpy()
     best = max(srcc(candidate, truth) for candidate in candidates)
@@ -160,7 +171,7 @@ def run_repeat(study: Study, variant: str, labels: int | float, qgr: Qgr, repeat
 
 def keep_repeats(study: Study, variant: str, labels: int | float, qgr: Qgr) -> Journal:
     """Where the finished repeats of one cell are kept, while the study is under way."""
-    made_of = {name: vars(value) if isinstance(value, Features) else value for name, value in vars(study).items()}
+    made_of = {name: value.tensors() if isinstance(value, Features) else value for name, value in vars(study).items()}
     made_of |= {
         "folds": [vars(fold) for fold in study.folds],
         "clip": study.clip.state_dict(),

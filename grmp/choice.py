@@ -3,6 +3,7 @@
 A choice is an entry of params.yaml's section `choices`. What comes before the first change is taken from the study.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,14 +21,14 @@ from grmp.runtime import start
 from grmp.variants import VARIANTS
 
 
-def run_choice(base: Params, name: str, folder: Path, notebook: Path, places: Folders) -> Cell:
+def run_choice(base: Params, name: str, folder: Path, notebooks: Path, places: Folders) -> Cell:
     """All repeats of the choice `name` at the sweep's number of labels.
 
     Args:
         base: the study's own settings.
         name: a key of its section `choices`.
-        folder: gets what a new pre-training leaves.
-        notebook: the one that pre-trains.
+        folder: gets what stages leave that run anew.
+        notebooks: the folder of those that are these stages.
         places: where the study's own stages left their results.
 
     Raises:
@@ -36,25 +37,39 @@ def run_choice(base: Params, name: str, folder: Path, notebook: Path, places: Fo
     if name not in base.choices:
         raise UserError(f"params.yaml: choices: has no {name} (known: {', '.join(base.choices) or 'none'})")
     settings, variant = base.changed(base.choices[name])
-    anew = any(getattr(settings, section) != getattr(base, section) for section in ("image", "prompts", "pretrain"))
-    prompts = folder / "prompts.safetensors" if anew else places.prompts
-    if anew:
-        run_notebook(notebook, folder / notebook.name, _pretraining(settings, places, folder, prompts), html=False)
-    study = _study(base, settings, variant, places, prompts)
+    made = _run_stages(base, settings, VARIANTS[variant].mpp, folder, notebooks, places)
+    study = _study(base, settings, variant, places, made)
     return run_cell(study, variant, settings.sweep.labels, settings.qgr)
 
 
-def _pretraining(settings: Params, places: Folders, folder: Path, prompts: Path) -> dict[str, Any]:
-    tree = settings.model_dump(mode="json")
-    files = {"weights": places.clip, "target": prompts, "reports": folder}
-    sections = {name: tree[name] for name in ("compute", "image", "prompts", "pretrain")}
-    return sections | {name: str(path) for name, path in files.items()} | {"short_side": settings.distort.short_side}
+def _run_stages(base: Params, settings: Params, mpp: bool, folder: Path, notebooks: Path, places: Folders) -> Folders:
+    """Where the choice's weights and prompts are: the study's, or new ones in `folder` where a change concerns them."""
+
+    def changed(*sections: str) -> bool:
+        return any(getattr(settings, section) != getattr(base, section) for section in sections)
+
+    def run(name: str, sections: tuple[str, ...], **places: Any) -> None:
+        tree = settings.model_dump(mode="json", include={"compute", *sections})
+        run_notebook(notebooks / f"{name}.ipynb", folder / f"{name}.ipynb", tree | places, html=False)
+
+    made = places
+    if changed("align"):
+        made = replace(made, clip=folder / "clip.safetensors")
+        run("00_backbone", ("photos", "backbone", "align"), weights=str(made.clip), reports=str(folder))
+    if mpp and changed("distort"):
+        run("01_distort", ("photos", "distort"), target=str(folder / "distorted"), reports=str(folder))
+        own = settings.pretrain.model_copy(update={"source": str(folder / "distorted/pretrain")})
+        settings = settings.model_copy(update={"pretrain": own})
+    if mpp and changed("align", "distort", "image", "prompts", "pretrain"):
+        made = replace(made, prompts=folder / "prompts.safetensors")
+        files = {"weights": str(made.clip), "target": str(made.prompts), "reports": str(folder)}
+        run("02_pretrain", ("image", "prompts", "pretrain"), **files, short_side=settings.distort.short_side)
+    return made
 
 
-def _study(base: Params, settings: Params, variant: str, places: Folders, prompts: Path) -> Study:
+def _study(base: Params, settings: Params, variant: str, places: Folders, made: Folders) -> Study:
     runtime = start(settings.compute)
-    clip = backbone.load(places.clip, settings.image.crop)
-    model = load_prompts(prompts, clip, settings.prompts)
+    clip = backbone.load(made.clip, settings.image.crop)
     manifest = sets.read_manifest(places.target)
 
     def find(model: PromptedCLIP, name: str, same: bool) -> Features:
@@ -65,13 +80,13 @@ def _study(base: Params, settings: Params, variant: str, places: Folders, prompt
             model, settings, places.target, Path(settings.target.folder), runtime, f"{name} features"
         )
 
-    cut = _cut(settings) == _cut(base)
-    plain = find(unprompted(clip, settings.prompts), "plain", cut)
-    mpp = VARIANTS[variant].mpp
-    meta = find(model, "meta", cut and prompts == places.prompts) if mpp else plain
+    cut = _cut(settings) == _cut(base) and made.clip == places.clip
+    bare, mpp = unprompted(clip, settings.prompts), VARIANTS[variant].mpp
+    model = load_prompts(made.prompts, clip, settings.prompts) if mpp else bare
+    plain = find(bare, "plain", cut)
     return Study(
         plain=plain,
-        meta=meta,
+        meta=find(model, "meta", cut and made.prompts == places.prompts) if mpp else plain,
         scores=sets.scores(manifest),
         folds=sets.folds(manifest, settings.grid.repeats),
         clip=clip,
@@ -85,13 +100,16 @@ def _study(base: Params, settings: Params, variant: str, places: Folders, prompt
 
 def _cut(settings: Params) -> tuple[Any, ...]:
     """What the crops of rated images, and the tokens that are kept of them, depend on."""
-    return settings.image, settings.target.fit, settings.finetune.views, settings.finetune.blocks
+    cut = settings.target.fit, settings.finetune.views, settings.finetune.blocks, settings.finetune.probe_block
+    return settings.image, settings.distort.short_side, *cut
 
 
 def main(
     name: Annotated[str, typer.Argument(help="a key of params.yaml's section choices")],
     out: Annotated[Path, typer.Argument(help="folder that gets results.csv, steps.csv and predictions.csv")],
-    notebook: Annotated[Path, typer.Option(help="the notebook that pre-trains")] = Path("notebooks/02_pretrain.ipynb"),
+    notebooks: Annotated[Path, typer.Option(help="folder of the notebooks that earlier stages are")] = Path(
+        "notebooks"
+    ),
     target: Annotated[Path, typer.Option(help="folder with the rated set's manifest.csv")] = Path("artifacts/target"),
     params_path: Annotated[Path, typer.Option("--params", help="the params file")] = Path("params.yaml"),
 ) -> None:
@@ -99,7 +117,7 @@ def main(
     settings = params.load(params_path)
     if settings.target is None:
         raise UserError(f"{params_path}: has no section target; choices are of studies of human-rated sets")
-    cell = run_choice(settings, name, out, notebook, Folders(target=target))
+    cell = run_choice(settings, name, out, notebooks, Folders(target=target))
     write_cell(out, cell)
     typer.echo(f"{name}: median SRCC {cell.results['srcc'].median():.3f}")
 

@@ -31,14 +31,22 @@ BATCH = 32  # crops at a time; without effect on the result beyond rounding
 
 @dataclass(frozen=True)
 class Features:
-    """Of each crop of each image: tokens in front of the first trained block, and the image embedding."""
+    """Of each crop of each image: tokens in front of the first trained block, and the image embedding.
+
+    `middle` is the embedding read in the middle of the tower, where the probe does; None where nobody asked for it.
+    """
 
     tokens: Float[Tensor, "n view t d"]
     embeddings: Float[Tensor, "n view e"]
+    middle: Float[Tensor, "n view e"] | None = None
 
     def at(self, places: Int[Tensor, " m"]) -> "Features":
         """Those of the images at `places`."""
-        return Features(self.tokens[places], self.embeddings[places])
+        return Features(**{name: value[places] for name, value in self.tensors().items()})
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that there is, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 def first_trained_block(model: PromptedCLIP, blocks: int) -> int:
@@ -54,32 +62,41 @@ def frozen_features(
     runtime: Runtime,
     title: str,
     keep_tokens: bool = True,
+    probe_block: int | None = None,
 ) -> Features:
     """Run the frozen blocks over every crop, and the rest of the untrained tower for its embedding.
 
-    Tokens are large: without `keep_tokens` an empty tensor stands in their place. Batches that an interrupted run had
-    finished are not computed again.
+    Tokens are large: without `keep_tokens` an empty tensor stands in their place. With `probe_block`, the embedding is
+    also read behind that block, counted from 1 (behind the last one where there are fewer). Batches that an interrupted
+    run had finished are not computed again.
     """
     progress, parts = Progress(title, -(-crops.shape[0] * crops.shape[1] // BATCH), "crops"), []
-    how = (start_block, str(runtime.device), runtime.precision, keep_tokens)
+    depth = len(model.clip.visual.transformer.resblocks)
+    stops = {"tokens": start_block} | ({} if probe_block is None else {"middle": min(probe_block, depth)})
+    how = (stops, str(runtime.device), runtime.precision, keep_tokens)
     journal = Journal(title, model.state_dict(), crops, how)
 
     def run(part: UInt8[Tensor, "b 3 s s"]) -> dict[str, Tensor]:
+        found, here = {}, 0
         with runtime.autocast():
-            x = model.begin(to_float(part).to(runtime.device), stop=start_block)
-            embeddings = model.finish(x, start=start_block).cpu()
-        return {"tokens": (x if keep_tokens else x[:, :0]).to(runtime.dtype).cpu(), "embeddings": embeddings}
+            x = model.begin(to_float(part).to(runtime.device), stop=0)
+            for name, stop in sorted(stops.items(), key=lambda item: item[1]):
+                x, here = model.advance(x, here, stop), stop
+                found[name] = x if name == "tokens" else model.read_early(x).cpu()
+            x = found["tokens"]
+            found["embeddings"] = model.finish(x, start=start_block).cpu()
+        return found | {"tokens": (x if keep_tokens else x[:, :0]).to(runtime.dtype).cpu()}
 
     for step, part in enumerate(crops.flatten(0, 1).split(BATCH), 1):
         parts.append(journal.tensors(f"batch-{step}", partial(run, part)))
         progress.update(step, items=len(part))
-    tokens, embeddings = (torch.cat([part[name] for part in parts]) for name in ("tokens", "embeddings"))
-    return Features(tokens.unflatten(0, crops.shape[:2]), embeddings.unflatten(0, crops.shape[:2]))
+    whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    return Features(**{name: value.unflatten(0, crops.shape[:2]) for name, value in whole.items()})
 
 
 def save(path: Path, features: Features) -> None:
     """Keep the features of a set of images."""
-    write_tensors(path, vars(features))
+    write_tensors(path, features.tensors())
 
 
 def load(path: Path) -> Features:
@@ -89,9 +106,10 @@ def load(path: Path) -> Features:
         UserError: the file is missing or truncated, or holds something else.
     """
     _, kept = read_checkpoint(path)
-    if {name: value.ndim for name, value in kept.items()} != {"tokens": 4, "embeddings": 3}:
+    found = {name: value.ndim for name, value in kept.items()}
+    if found | {"middle": 3} != {"tokens": 4, "embeddings": 3, "middle": 3}:
         raise UserError(f"{path}: holds no features; `dvc repro features` makes them")
-    return Features(kept["tokens"], kept["embeddings"])
+    return Features(**kept)
 
 
 def target_features(
@@ -107,7 +125,8 @@ def target_features(
     if settings.target and settings.target.fit == "squash":
         pictures = [squash(picture, size) for picture in pictures]
     crops = torch.stack([even_crops(picture, size, settings.finetune.views) for picture in pictures])
-    return frozen_features(model, crops, first_trained_block(model, settings.finetune.blocks), runtime, title)
+    start_block, probe = first_trained_block(model, settings.finetune.blocks), settings.finetune.probe_block
+    return frozen_features(model, crops, start_block, runtime, title, probe_block=probe)
 
 
 def main(

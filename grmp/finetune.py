@@ -11,15 +11,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grmp.features import Features, first_trained_block
-from grmp.finite import check_step, listed
 from grmp.model import PromptedCLIP, quality_loss, semantic_loss
 from grmp.params import Finetune, Qgr
 from grmp.progress import Progress
-from grmp.projection import cosine, project
+from grmp.projection import Projected, project
+from grmp.readback import EVERY, Readback
 from grmp.runtime import Runtime
 
-LOSSES = ("quality", "semantic")
-REMEDY = "lower finetune.learning_rate (params.yaml), or look at these images and their labels"
+REMEDY = (
+    "lower finetune.learning_rate or finetune.text_learning_rate (params.yaml), or look at these images and their labels"
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ class Labelled:
     scores: Float[Tensor, " k"]
     teacher: Float[Tensor, "k view 9"]
     places: Int[Tensor, " k"] | None = None
+
+    def to(self, runtime: Runtime) -> "Labelled":
+        """The same where and as `runtime` computes, for all steps at once; places stay, as only messages use them."""
+        scores, teacher = self.scores.to(runtime.device), self.teacher.to(runtime.device)
+        return Labelled(self.tokens.to(runtime.device, runtime.dtype), scores, teacher, self.places)
 
 
 @dataclass(frozen=True)
@@ -67,11 +73,15 @@ def evaluation_steps(steps: int, evaluations: int) -> list[int]:
 
 
 def make_optimiser(
-    parameters: list[Tensor], settings: Finetune
+    parameters: dict[str, Tensor], settings: Finetune
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """AdamW with one cycle of the learning rate over the fixed number of steps."""
-    optimiser = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True)
-    return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.learning_rate, settings.steps)
+    """AdamW with one cycle of the learning rate over the fixed number of steps; each tower has its own rate."""
+    image = [value for name, value in parameters.items() if name.startswith("clip.visual.")]
+    text = [value for name, value in parameters.items() if not name.startswith("clip.visual.")]
+    rates = [settings.learning_rate, settings.text_learning_rate]
+    groups = [{"params": values, "lr": rate} for values, rate in zip((image, text), rates)]
+    optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
+    return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, settings.steps)
 
 
 def draw(labelled: Labelled, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -105,42 +115,43 @@ def finetune(
         UserError: a loss or a gradient is NaN or infinite; with the step and the images of its batch.
     """
     model.requires_grad_(False).eval()
-    parameters = list(model.tuned_parameters(settings.blocks).values())
+    tuned = model.tuned_parameters(settings.blocks)
+    parameters = list(tuned.values())
     for parameter in parameters:
         parameter.requires_grad_(True)
     block = first_trained_block(model, settings.blocks)
-    optimiser, schedule = make_optimiser(parameters, settings)
+    optimiser, schedule = make_optimiser(tuned, settings)
     evaluated = evaluation_steps(settings.steps, settings.evaluations)
-    progress, rows, predictions = Progress(title, settings.steps), [], []
+    labelled, told, steps = labelled.to(runtime), Readback(title, REMEDY), []
+    progress, predictions = Progress(title, settings.steps), []
     for step in range(1, settings.steps + 1):
-        *parts, places = draw(labelled, settings.batch, generator)
-        tokens, scores, teacher = (part.to(runtime.device) for part in parts)
+        tokens, scores, teacher, places = draw(labelled, settings.batch, generator)
         with runtime.autocast():
-            features = model.finish(tokens.to(runtime.dtype), start=block)
+            features = model.finish(tokens, start=block)
             logit, scenes = model.quality_logit(features), model.scene_logits(features)
-        quality, semantic = quality_loss(logit.float(), scores), semantic_loss(scenes.float(), teacher)
+        losses = {
+            "quality": quality_loss(logit.float(), scores),
+            "semantic": semantic_loss(scenes.float(), teacher),
+        }
         measured = qgr.when != "never" or step in evaluated or step == 1
-        gradient, angle = combine(quality, semantic if measured else None, parameters, qgr)
+        gradient, angle = combine(losses["quality"], losses["semantic"] if measured else None, parameters, qgr)
         for parameter, value in zip(parameters, gradient):
             parameter.grad = value
         optimiser.step()
         schedule.step()
-        rows.append((step, float(quality.detach()), float(semantic.detach()), angle))
-        batch = f"rows {listed(places)} of the labels"
-        check_step(title, step, dict(zip(LOSSES, rows[-1][1:])), gradient, batch, REMEDY)
-        progress.update(step, items=len(scores), loss=rows[-1][1])
+        told.add(step, places, losses, {"cosine": angle}, gradient)
+        if step in evaluated or step % EVERY == 0:
+            for read in told.read():
+                steps.append({"step": read.step, **read.losses, **read.others})
+                progress.update(read.step, items=read.images, loss=read.losses["quality"])
         if step in evaluated:
             predictions.append(predict(model, test, block, runtime))
     model.requires_grad_(False)
-    return Outcome(
-        evaluated, torch.stack(predictions), pd.DataFrame(rows, columns=["step", "quality", "semantic", "cosine"])
-    )
+    return Outcome(evaluated, torch.stack(predictions), pd.DataFrame(steps))
 
 
-def combine(
-    quality: Tensor, semantic: Tensor | None, parameters: list[Tensor], qgr: Qgr
-) -> tuple[list[Tensor], float | None]:
-    """The projected gradient and the cosine before projection; without `semantic`, the plain quality gradient."""
+def combine(quality: Tensor, semantic: Tensor | None, parameters: list[Tensor], qgr: Qgr) -> Projected:
+    """The projected gradient and the cosine before it; without `semantic`, the plain quality gradient and a NaN."""
 
     def gradient(loss: Tensor, keep: bool) -> tuple[Tensor, ...]:
         options = {"retain_graph": keep, "materialize_grads": True, "allow_unused": True}
@@ -148,9 +159,8 @@ def combine(
 
     g_q = gradient(quality, semantic is not None)
     if semantic is None:
-        return list(g_q), None
-    g_s = gradient(semantic, False)
-    return project(g_q, g_s, qgr.strength, qgr.when, qgr.scope), cosine(g_q, g_s)
+        return Projected(list(g_q), torch.full((), torch.nan, device=quality.device))
+    return project(g_q, gradient(semantic, False), qgr.strength, qgr.when, qgr.scope)
 
 
 @torch.no_grad()

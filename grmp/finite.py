@@ -4,32 +4,35 @@ import math
 from collections.abc import Iterable, Mapping
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from grmp.errors import UserError
 
 
-def check_step(
-    title: str, step: int, losses: Mapping[str, float], gradients: Iterable[Tensor], batch: str, remedy: str
-) -> None:
+def largest(gradients: Iterable[Tensor]) -> Float[Tensor, ""]:
+    """The largest size of any element: NaN or infinite where one is. It stays on the gradients' device."""
+    return get_total_norm(gradients, norm_type=math.inf)
+
+
+def check_step(title: str, step: int, losses: Mapping[str, float], gradient: float, batch: str, remedy: str) -> None:
     """See that a step's losses and gradients are finite.
 
     Args:
         title: what is being trained.
         step: its number, from 1.
         losses: by name.
-        gradients: those that the step applied.
+        gradient: the `largest` of those that the step applied.
         batch: what was in the batch, in words.
         remedy: what to try, in words.
 
     Raises:
         UserError: a loss or a gradient is NaN or infinite.
     """
-    largest = float(get_total_norm(gradients, norm_type=math.inf))
-    if all(map(math.isfinite, (largest, *losses.values()))):
+    if all(map(math.isfinite, (gradient, *losses.values()))):
         return
-    values = ", ".join(f"{name} {value:g}" for name, value in {**losses, "largest gradient": largest}.items())
+    values = ", ".join(f"{name} {value:g}" for name, value in {**losses, "largest gradient": gradient}.items())
     raise UserError(f"{title}: step {step}: not every number is finite ({values}); in the batch: {batch}; {remedy}")
 
 

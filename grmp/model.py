@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from open_clip import CLIP
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -12,7 +12,7 @@ from grmp.align import encode, scene_texts, tokenise
 from grmp.errors import UserError
 from grmp.params import Prompts
 from grmp.prompts import TextPrompt, VisualPrompt
-from grmp.towers import embed_patches, embed_tokens, encode_text, pool_image, run_block, run_first_token
+from grmp.towers import embed_patches, embed_tokens, encode_text, keep_patches, pool_image, run_block, run_first_token
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -37,32 +37,48 @@ class PromptedCLIP(nn.Module):
         self.register_buffer("mean", torch.tensor(CLIP_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(CLIP_STD).view(3, 1, 1), persistent=False)
 
-    def forward(self, images: Float[Tensor, "b 3 h w"], as_logit: bool = False) -> Float[Tensor, " b"]:
+    def forward(
+        self, images: Float[Tensor, "b 3 h w"], as_logit: bool = False, patches: Int[Tensor, "b k"] | None = None
+    ) -> Float[Tensor, " b"]:
         """Quality in (0, 1), higher is better, of images in [0, 1]; `as_logit` gives what its sigmoid is taken of."""
-        logit = self.quality_logit(self.encode_image(images))
+        logit = self.quality_logit(self.encode_image(images, patches))
         return logit if as_logit else logit.sigmoid()
 
-    def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b e"]:
-        """L2-normalised embeddings of images in [0, 1]."""
-        return self.finish(self.begin(images, stop=0), start=0)
+    def encode_image(
+        self, images: Float[Tensor, "b 3 h w"], patches: Int[Tensor, "b k"] | None = None
+    ) -> Float[Tensor, "b e"]:
+        """L2-normalised embeddings of images in [0, 1], from all patches or from those at these places alone."""
+        x = self.begin(images, stop=0)
+        return self.finish(x if patches is None else keep_patches(x, patches), start=0)
 
     def begin(self, images: Float[Tensor, "b 3 h w"], stop: int) -> Float[Tensor, "b n d"]:
         """Class and patch tokens in front of block `stop` (no prompt tokens: the block brings its own)."""
-        x = embed_patches(self.clip, (images - self.mean) / self.std)
-        for index in range(stop):
+        return self.advance(embed_patches(self.clip, (images - self.mean) / self.std), 0, stop)
+
+    def advance(self, x: Float[Tensor, "b n d"], start: int, stop: int) -> Float[Tensor, "b n d"]:
+        """The tokens in front of block `stop` from those in front of block `start`."""
+        for index in range(start, stop):
             x = self._run(x, index)
         return x
+
+    def read_early(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b e"]:
+        """L2-normalised embeddings as if the blocks that are still to come were not there."""
+        return pool_image(self.clip, x[:, :1])
 
     def finish(self, x: Float[Tensor, "b n d"], start: int) -> Float[Tensor, "b e"]:
         """L2-normalised embeddings from the tokens in front of block `start`."""
         blocks = self.clip.visual.transformer.resblocks
-        for index in range(start, len(blocks) - 1):
-            x = self._run(x, index)
+        x = self.advance(x, start, len(blocks) - 1)
         x = run_first_token(blocks[-1], x, self.prompt(-1))
         return pool_image(self.clip, x if self.visual_prompt is None else self.visual_prompt.norm(x))
 
     def _run(self, x: Float[Tensor, "b n d"], index: int) -> Float[Tensor, "b n d"]:
         return run_block(self.clip.visual.transformer.resblocks[index], x, context=self.prompt(index))
+
+    @property
+    def patch(self) -> int:
+        """Pixels of a side of the square patches that the image tower cuts images into."""
+        return self.clip.visual.patch_size[0]
 
     def prompt(self, index: int) -> Float[Tensor, "m d"] | None:
         """The prompt tokens of image block `index`, counted from the end where negative; None where it has none."""

@@ -146,6 +146,7 @@ class Pretrain(Section):
     outer_rate: Rate
     query_share: Fraction
     mixtures: bool
+    patches: Annotated[float, Field(gt=0, le=1)]
 
 
 class Finetune(Section):
@@ -156,8 +157,11 @@ class Finetune(Section):
     steps: Count
     batch: Count
     learning_rate: Rate
+    text_learning_rate: Rate
     weight_decay: Annotated[float, Field(ge=0, strict=True)]
     evaluations: Count
+    probe_block: Count
+    probe_share: Annotated[float, Field(ge=0, le=1)]
 
 
 class Qgr(Section):
@@ -199,8 +203,8 @@ Change = Annotated[dict[str, Any], Field(min_length=1)]
 """Other values of some keys, by their dotted names such as `pretrain.algorithm`; `variant` is the one that is run."""
 
 
-CHANGEABLE = ("image", "prompts", "pretrain", "finetune", "qgr", "target")
-"""Sections that a choice may change; what earlier stages make is shared by all choices."""
+CHANGEABLE = ("distort", "align", "image", "prompts", "pretrain", "finetune", "qgr", "target")
+"""Sections that a choice may change; what the stages before the first of them make is shared by all choices."""
 
 
 class Params(Section):

@@ -51,7 +51,7 @@ def gradients(angle: float, strength: float, when: When) -> Gradients:
     radians = np.deg2rad(angle)
     quality = torch.tensor([np.cos(radians), np.sin(radians)], dtype=torch.float32)
     semantic = torch.tensor([1.0, 0.0])
-    [result] = project([quality], [semantic], strength, when, "tensor")
+    [result] = project([quality], [semantic], strength, when, "tensor").gradients
     return Gradients(quality, semantic, result)
 
 

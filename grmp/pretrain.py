@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import pandas as pd
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.func import functional_call
 
 from grmp.crops import random_crop, to_float
 from grmp.errors import UserError
-from grmp.finite import check_step, listed
+from grmp.finite import check_step, largest, listed
 from grmp.journal import Journal
 from grmp.meta import Inner, Loss, Prompts, Task, meta_gradient
 from grmp.model import PromptedCLIP, quality_loss
@@ -80,15 +80,30 @@ def draw_batch(
     return Batch(to_float(crops), scores[chosen], chosen)
 
 
-def make_loss(model: PromptedCLIP, runtime: Runtime) -> Loss:
-    """The quality loss as a function of prompts and batch, which is what meta-learning differentiates."""
+def make_loss(
+    model: PromptedCLIP, runtime: Runtime, share: float = 1.0, generator: torch.Generator | None = None
+) -> Loss:
+    """The quality loss as a function of prompts and batch, which is what meta-learning differentiates.
+
+    Each time it sees a `share` of every image's patches, drawn anew (as in FLIP; Li et al., CVPR 2023): half of them
+    cost half as much. With 1 it sees all, and draws nothing.
+    """
 
     def loss(prompts: Prompts, batch: Batch) -> Tensor:
+        patches = draw_patches(batch.images.shape, model.patch, share, generator) if share < 1 else None
+        options = {"as_logit": True, "patches": None if patches is None else patches.to(runtime.device)}
         with runtime.autocast():
-            features = functional_call(model, prompts, (batch.images.to(runtime.device),), {"as_logit": True})
-        return quality_loss(features.float(), batch.scores.to(runtime.device))
+            logit = functional_call(model, prompts, (batch.images.to(runtime.device),), options)
+        return quality_loss(logit.float(), batch.scores.to(runtime.device))
 
     return loss
+
+
+def draw_patches(shape: torch.Size, patch: int, share: float, generator: torch.Generator | None) -> Int[Tensor, "b k"]:
+    """Places of a `share` of the patches, at least one, of each image of a batch of `shape`, without repetition."""
+    count = (shape[-2] // patch) * (shape[-1] // patch)
+    keys = torch.rand(shape[0], count, generator=generator)
+    return keys.argsort(dim=1)[:, : max(1, round(share * count))]
 
 
 def make_optimiser(
@@ -128,7 +143,8 @@ def pretrain(
     prompts = model.requires_grad_(False).train().prompt_parameters()
     for prompt in prompts.values():
         prompt.requires_grad_(True)
-    loss, inner = make_loss(model, runtime), Inner(settings.inner_steps, settings.inner_rate, settings.inner_optimiser)
+    loss = make_loss(model, runtime, settings.patches, generator)
+    inner = Inner(settings.inner_steps, settings.inner_rate, settings.inner_optimiser)
     optimiser, schedule = make_optimiser(prompts, settings)
     data = (list(images), scores, {name: vars(pool) for name, pool in pools.items()})
     start = (model.state_dict(), generator.get_state(), torch.get_rng_state())
@@ -152,7 +168,8 @@ def pretrain(
         schedule.step()
         rows.append((step, found.support, found.query, " ".join(chosen)))
         losses = {"support": found.support, "query": found.query}
-        check_step("pre-train", step, losses, found.gradient.values(), _in_words(chosen, tasks), REMEDY)
+        steepest = float(largest(found.gradient.values()))
+        check_step("pre-train", step, losses, steepest, _in_words(chosen, tasks), REMEDY)
         training.keep(rows, last=step == settings.outer_steps)
         seen = sum(len(task.support.scores) + len(task.query.scores) for task in tasks)
         progress.update(step, items=seen, support=found.support, query=found.query)

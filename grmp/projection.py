@@ -5,7 +5,7 @@ descends, removes the opposing part where they conflict.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -13,6 +13,27 @@ from torch import Tensor
 
 When = Literal["aligned", "conflict", "always", "never"]
 Scope = Literal["tensor", "global"]
+
+
+class Projected(NamedTuple):
+    """The gradients that are left, and the cosine of the angle between the two as they came, each as one vector."""
+
+    gradients: list[Tensor]
+    cosine: Float[Tensor, ""]
+
+
+def project(
+    quality: Sequence[Tensor], semantic: Sequence[Tensor], strength: float, when: When, scope: Scope
+) -> Projected:
+    """Apply `remove_component` to lists of gradients: to each `tensor` by itself (as published), or `global`ly.
+
+    Nothing is read back from the device. The cosine is 0 where a gradient is zero.
+    """
+    both, squared = inners(quality, semantic), inners(semantic, semantic)
+    shares = share_removed(both, squared, strength, when, scope)
+    left = [torch.addcmul(g, share, d, value=-1) for g, share, d in zip(quality, shares, semantic, strict=True)]
+    lengths = inners(quality, quality).sum().sqrt() * squared.sum().sqrt()
+    return Projected(left, torch.where(lengths > 0, both.sum() / lengths, 0))
 
 
 def remove_component(
@@ -23,35 +44,20 @@ def remove_component(
     `g - strength * <g, d> / |d|^2 * d`; strength 1 is the orthogonal projection, 2 the mirror image. `aligned` acts
     where `<g, d> > 0` (QGR), `conflict` where `<g, d> < 0` (ProGrad). A zero direction removes nothing.
     """
-    inner = torch.sum(gradient * direction)
+    return project([gradient], [direction], strength, when, "tensor").gradients[0]
+
+
+def share_removed(
+    inner: Float[Tensor, " n"], squared: Float[Tensor, " n"], strength: float, when: When, scope: Scope
+) -> Float[Tensor, " n"]:
+    """How much of each direction is taken out: `strength * <g, d> / |d|^2`, or zero where `when` does not hold."""
+    if scope == "global":
+        inner, squared = (values.sum().expand(len(values)) for values in (inner, squared))
     acts = {"aligned": inner > 0, "conflict": inner < 0, "always": inner != 0, "never": inner != inner}[when]
-    squared = torch.sum(direction * direction)
-    share = torch.where(acts & (squared > 0), strength * inner / squared.clamp_min(torch.finfo(squared.dtype).tiny), 0)
-    return gradient - share * direction
+    share = strength * inner / squared.clamp_min(torch.finfo(squared.dtype).tiny)
+    return torch.where(acts & (squared > 0), share, 0)
 
 
-def project(
-    quality: Sequence[Tensor], semantic: Sequence[Tensor], strength: float, when: When, scope: Scope
-) -> list[Tensor]:
-    """Apply `remove_component` to lists of gradients: to each `tensor` by itself (as published), or `global`ly."""
-    if scope == "tensor":
-        return [remove_component(g, d, strength, when) for g, d in zip(quality, semantic)]
-    flat = remove_component(flatten(quality), flatten(semantic), strength, when)
-    pieces = flat.split([g.numel() for g in quality])
-    return [piece.view_as(g) for piece, g in zip(pieces, quality)]
-
-
-def cosine(a: Sequence[Tensor], b: Sequence[Tensor]) -> float:
-    """Cosine of the angle between two lists of gradients, each taken as one vector; 0 where one is zero."""
-    lengths = inner(a, a).sqrt() * inner(b, b).sqrt()
-    return float(inner(a, b) / lengths) if lengths > 0 else 0.0
-
-
-def inner(a: Sequence[Tensor], b: Sequence[Tensor]) -> Float[Tensor, ""]:
-    """Inner product of two lists of tensors, each taken as one vector."""
-    return torch.stack([torch.dot(x.flatten(), y.flatten()) for x, y in zip(a, b, strict=True)]).sum()
-
-
-def flatten(tensors: Sequence[Tensor]) -> Float[Tensor, " n"]:
-    """All elements as one vector."""
-    return torch.cat([tensor.flatten() for tensor in tensors])
+def inners(a: Sequence[Tensor], b: Sequence[Tensor]) -> Float[Tensor, " n"]:
+    """Inner product of each tensor with its counterpart."""
+    return torch.stack([torch.dot(x.flatten(), y.flatten()) for x, y in zip(a, b, strict=True)])

@@ -19,7 +19,9 @@ class Variant:
         mpp: starts from the meta-trained prompts; else there are no image prompts, and the text context is random.
         qgr: regularises its gradients.
         rule: keys of params.yaml's section `qgr` that it sets for itself.
-        tuned: is fine-tuned; else it is the ridge regression on frozen embeddings.
+        tuned: is fine-tuned; else it is a ridge regression on frozen embeddings.
+        probe: has a ridge regression on the class token in the middle of the tower: averaged in where it is tuned,
+            else in the place of the last block's.
     """
 
     title: str
@@ -30,6 +32,7 @@ class Variant:
     qgr: bool = True
     rule: Mapping[str, Any] = field(default_factory=dict)
     tuned: bool = True
+    probe: bool = False
 
     @property
     def line(self) -> dict[str, Any]:
@@ -44,4 +47,8 @@ VARIANTS = {
     "without_qgr": Variant("without QGR", "#009E73", "^", "-.", qgr=False),
     "without_both": Variant("without both", "#A8588A", "D", ":", mpp=False, qgr=False),
     "ridge": Variant("frozen CLIP + ridge", "#5A5A5A", "X", (0, (6, 2)), mpp=False, qgr=False, tuned=False),
+    "probe": Variant(
+        "middle block + ridge", "#7A5C00", "P", (0, (1, 3)), mpp=False, qgr=False, tuned=False, probe=True
+    ),
+    "full_probe": Variant("MPP + QGR + probe", "#000000", "*", (0, (8, 1)), probe=True),
 }

@@ -116,8 +116,8 @@ def study(clip: CLIP, model: PromptedCLIP, settings: Params, runtime: Runtime) -
     order = torch.randperm(POOL + TEST, generator=generator)
     fold = Fold(order[:POOL].sort().values, order[POOL:].sort().values)
     return Study(
-        plain=frozen_features(plain, crops, 1, runtime, "plain"),
-        meta=frozen_features(model, crops, 1, runtime, "meta"),
+        plain=frozen_features(plain, crops, 1, runtime, "plain", probe_block=2),
+        meta=frozen_features(model, crops, 1, runtime, "meta", probe_block=2),
         scores=torch.rand(POOL + TEST, generator=generator),
         folds=[fold, fold],
         clip=clip,

@@ -21,7 +21,7 @@ from grmp.cells import (
 )
 from grmp.checkpoint import save_prompts
 from grmp.errors import UserError
-from grmp.metrics import srcc
+from grmp.metrics import DECIMALS, srcc
 from grmp.model import PromptedCLIP
 from grmp.params import Params
 from grmp.sets import Fold, write_manifest
@@ -73,7 +73,7 @@ def test_corrupting_all_test_scores_changes_no_weight_and_no_prediction(
     assert one.steps.equals(other.steps)
     assert not one.results.equals(other.results)
     half = len(trained) // 2
-    assert half == (0 if variant == "ridge" else 2)
+    assert half == (2 if VARIANTS[variant].tuned else 0)
     assert all(same(a, b) for a, b in zip(trained[:half], trained[half:], strict=True))
 
 
@@ -127,6 +127,29 @@ def test_ridges_strength_is_chosen_without_the_test_part(
         np.testing.assert_array_equal(scores, study.scores[places])
 
 
+def test_a_probe_without_tuning_is_the_ridge_on_the_middle_of_the_untouched_tower(
+    study: Study, settings: Params
+) -> None:
+    read_there = dataclasses.replace(study.plain, embeddings=study.plain.middle)
+    expected = run_cell(dataclasses.replace(study, plain=read_there), "ridge", 6, settings.qgr)
+    found = run_cell(study, "probe", 6, settings.qgr)
+    assert found.predictions["predicted"].equals(expected.predictions["predicted"])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_a_probe_beside_tuning_is_averaged_in_by_its_share(study: Study, settings: Params, share: float) -> None:
+    mixed = dataclasses.replace(study, finetune=study.finetune.model_copy(update={"probe_share": share}))
+    both, tuned = (run_cell(mixed, name, 6, settings.qgr).predictions["predicted"] for name in ("full_probe", "full"))
+    alone = run_cell(dataclasses.replace(study, plain=study.meta), "probe", 6, settings.qgr).predictions["predicted"]
+    np.testing.assert_allclose(both, (1 - share) * tuned + share * alone, atol=1.1 * 10**-DECIMALS)
+
+
+def test_features_without_what_the_probe_reads_are_refused(study: Study, settings: Params) -> None:
+    bare = dataclasses.replace(study, plain=dataclasses.replace(study.plain, middle=None))
+    with pytest.raises(UserError, match=r"finetune\.probe_block.*dvc repro features"):
+        run_cell(bare, "probe", 6, settings.qgr)
+
+
 @EVERY_VARIANT
 def test_a_cell_leaves_three_tables(study: Study, settings: Params, variant: str) -> None:
     cell = run_cell(study, variant, 0.5, settings.qgr)
@@ -134,7 +157,7 @@ def test_a_cell_leaves_three_tables(study: Study, settings: Params, variant: str
     assert cell.results[KEY].to_numpy().tolist() == [[variant, 0.5, 6, 1.0, 1], [variant, 0.5, 6, 1.0, 2]]
     assert list(cell.predictions.columns) == ["predicted", "place", *KEY]
     assert cell.predictions["place"].tolist() == study.folds[0].test.tolist() * 2
-    if variant == "ridge":
+    if not VARIANTS[variant].tuned:
         assert cell.steps.empty
     else:
         assert list(cell.steps.columns) == ["step", "quality", "semantic", "cosine", *KEY]
@@ -242,7 +265,7 @@ def test_the_written_tables_come_back(study: Study, settings: Params, tmp_path: 
     read = pd.read_csv(tmp_path / "cell" / "results.csv")
     assert read["srcc"].tolist() == pytest.approx(cell.results["srcc"].tolist())
     assert len(pd.read_csv(tmp_path / "cell" / "predictions.csv")) == 2 * TEST
-    assert ((tmp_path / "cell" / "steps.csv").stat().st_size == 0) == (variant == "ridge")
+    assert ((tmp_path / "cell" / "steps.csv").stat().st_size == 0) == (not VARIANTS[variant].tuned)
 
 
 @pytest.fixture

@@ -50,6 +50,20 @@ def test_without_tokens_the_embeddings_are_the_same(model: PromptedCLIP, crops: 
     assert torch.equal(slim.embeddings, frozen_features(model, crops, 1, runtime, "test").embeddings)
 
 
+@pytest.mark.parametrize("probe_block", [1, 2, 3, 9])
+def test_the_probe_reads_the_class_token_behind_its_block_by_clips_own_norm_and_projection(
+    model: PromptedCLIP, crops: torch.Tensor, runtime: Runtime, probe_block: int
+) -> None:
+    kept = frozen_features(model, crops, 1, runtime, "test", probe_block=probe_block)
+    behind = model.begin(to_float(crops[:, 1]), stop=min(probe_block, 3))[:, 0]
+    expected = model.clip.visual.ln_post(behind) @ model.clip.visual.proj
+    torch.testing.assert_close(kept.middle[:, 1], torch.nn.functional.normalize(expected, dim=-1), **ROUNDING)
+    without = frozen_features(model, crops, 1, runtime, "test")
+    assert without.middle is None
+    assert torch.equal(kept.tokens, without.tokens)
+    assert torch.equal(kept.embeddings, without.embeddings)
+
+
 def test_in_bf16_tokens_take_half_the_room_and_stay_close(
     model: PromptedCLIP, crops: torch.Tensor, runtime: Runtime
 ) -> None:
@@ -66,12 +80,13 @@ def test_features_of_some_images_are_theirs(model: PromptedCLIP, crops: torch.Te
     assert some.tokens.shape == (2, 2, 10, 64)
 
 
-def test_what_is_kept_comes_back(tmp_path: Path) -> None:
-    made = Features(torch.randn(2, 1, 3, 4).bfloat16(), torch.randn(2, 1, 5))
+@pytest.mark.parametrize("middle", [None, torch.randn(2, 1, 5)])
+def test_what_is_kept_comes_back(tmp_path: Path, middle: torch.Tensor | None) -> None:
+    made = Features(torch.randn(2, 1, 3, 4).bfloat16(), torch.randn(2, 1, 5), middle)
     save(tmp_path / "features.safetensors", made)
     read = load(tmp_path / "features.safetensors")
-    assert torch.equal(read.tokens, made.tokens)
-    assert torch.equal(read.embeddings, made.embeddings)
+    assert read.tensors().keys() == made.tensors().keys()
+    assert all(torch.equal(value, made.tensors()[name]) for name, value in read.tensors().items())
 
 
 def test_a_truncated_file_is_named(tmp_path: Path) -> None:
@@ -113,6 +128,7 @@ def test_the_stage_keeps_plain_and_prompted_features_of_the_target(
     plain, meta = (load(tmp_path / f"{prompts}.safetensors") for prompts in ("plain", "meta"))
     assert plain.tokens.shape == meta.tokens.shape == (5, 2, 10, 64)
     torch.testing.assert_close(model.finish(meta.tokens[:, 0], 1), meta.embeddings[:, 0], **ROUNDING)
+    assert plain.middle.shape == meta.middle.shape == (5, 2, 16)
     assert not torch.allclose(plain.embeddings, meta.embeddings, atol=1e-3)
 
 

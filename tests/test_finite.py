@@ -4,12 +4,16 @@ import pytest
 import torch
 
 from grmp.errors import UserError
-from grmp.finite import check_step, first_not_finite, listed
+from grmp.finite import check_step, first_not_finite, largest, listed
 
 
 def check(loss: float = 0.5, gradient: float = 1.0) -> None:
     gradients = [torch.zeros(3), torch.tensor([[0.0, gradient]])]
-    check_step("tune", 7, {"quality": loss, "semantic": 2.0}, gradients, "rows 3, 4", "lower the rate")
+    check_step("tune", 7, {"quality": loss, "semantic": 2.0}, float(largest(gradients)), "rows 3, 4", "lower the rate")
+
+
+def test_the_largest_gradient_is_that_of_all_tensors_whatever_its_sign() -> None:
+    assert largest([torch.tensor([1.0, -7.0]), torch.tensor([[2.0]])]) == 7
 
 
 def test_finite_steps_pass_however_large() -> None:

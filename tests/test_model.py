@@ -86,6 +86,17 @@ def test_resuming_from_kept_tokens_equals_the_whole_forward(
     torch.testing.assert_close(model.finish(tokens, start=split), model.encode_image(images), **ROUNDING)
 
 
+def test_all_patches_in_any_order_are_the_whole_image_and_fewer_are_not(model: PromptedCLIP) -> None:
+    images = torch.rand(2, 3, 48, 48)
+    order = torch.stack([torch.randperm(9), torch.randperm(9)])
+    torch.testing.assert_close(model(images, patches=order), model(images), **ROUNDING)
+    seen = images.clone()
+    seen[:, :, 16:] = torch.rand(2, 3, 32, 48)  # all but the first row of patches
+    first_row = torch.arange(3).expand(2, -1)
+    assert torch.equal(model(images, patches=first_row), model(seen, patches=first_row))
+    assert not torch.allclose(model(images), model(seen))
+
+
 def test_quality_is_the_two_way_softmax(model: PromptedCLIP, images: torch.Tensor) -> None:
     logits = model.clip.logit_scale.exp() * model.encode_image(images) @ model.class_features().T
     torch.testing.assert_close(model(images), logits.softmax(dim=-1)[:, 0], **ROUNDING)

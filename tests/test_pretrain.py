@@ -9,7 +9,7 @@ from grmp.crops import to_float
 from grmp.errors import UserError
 from grmp.model import PromptedCLIP, quality_loss
 from grmp.params import Params
-from grmp.pretrain import TaskPool, draw_batch, make_loss, make_optimiser, make_pools, predict, pretrain
+from grmp.pretrain import TaskPool, draw_batch, draw_patches, make_loss, make_optimiser, make_pools, predict, pretrain
 from grmp.runtime import Runtime
 
 PHOTOGRAPHS = 8
@@ -166,6 +166,29 @@ def test_the_loss_is_a_function_of_the_prompts_that_it_is_given(model: PromptedC
     before = loss(own, batch)
     assert abs(loss(other, batch) - before) > 1e-4
     assert loss(own, batch) == before  # the model itself was not changed
+
+
+def test_drawn_patches_are_a_share_of_each_images_without_repetition() -> None:
+    found = draw_patches(torch.Size((5, 3, 64, 48)), 16, 0.5, torch.Generator().manual_seed(1))
+    assert found.shape == (5, 6)  # of 4 x 3
+    assert all(len(set(row)) == 6 and min(row) >= 0 and max(row) < 12 for row in found.tolist())
+    assert len({tuple(sorted(row)) for row in found.tolist()}) > 1  # each image its own
+    assert draw_patches(torch.Size((2, 3, 64, 48)), 16, 0.01, torch.Generator()).shape == (2, 1)
+
+
+def test_a_loss_of_some_patches_follows_the_generator_and_one_of_all_draws_nothing(
+    model: PromptedCLIP, runtime: Runtime
+) -> None:
+    batch = draw_batch(IMAGES, SCORES, [1, 9], 2, 48, torch.Generator().manual_seed(1))
+    own = {name: value.detach() for name, value in model.prompt_parameters().items()}
+    one, again = (make_loss(model, runtime, 0.5, torch.Generator().manual_seed(2)) for _ in range(2))
+    first, second = one(own, batch), one(own, batch)
+    assert [first, second] == [again(own, batch), again(own, batch)]
+    assert first != second  # drawn anew each time
+    generator = torch.Generator().manual_seed(2)
+    state = generator.get_state()
+    assert make_loss(model, runtime, 1.0, generator)(own, batch) == make_loss(model, runtime)(own, batch)
+    assert torch.equal(generator.get_state(), state)
 
 
 def test_predictions_do_not_depend_on_the_batch_and_leave_dropout_off(model: PromptedCLIP, runtime: Runtime) -> None:

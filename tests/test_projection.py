@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from grmp.projection import cosine, flatten, project, remove_component
+from grmp.projection import project, remove_component
 
 SEEDS = pytest.mark.parametrize("seed", range(8))
 EXACT = {"rtol": 1e-10, "atol": 1e-12}
@@ -122,21 +122,24 @@ SEMANTIC = [torch.tensor([[2.0, 0.0]]), torch.tensor([-2.0, 0.0, 0.0])]
     ],
 )
 def test_the_scopes_on_numbers(scope: str, when: str, expected: list) -> None:
-    assert [found.tolist() for found in project(QUALITY, SEMANTIC, 1.0, when, scope)] == expected
+    assert [found.tolist() for found in project(QUALITY, SEMANTIC, 1.0, when, scope).gradients] == expected
 
 
 @pytest.mark.parametrize("scope", ["tensor", "global"])
 def test_shapes_stay_and_the_given_gradients_are_not_changed(scope: str) -> None:
     quality, semantic = [value.clone() for value in QUALITY], [value.clone() for value in SEMANTIC]
-    found = project(quality, semantic, 5.0, "aligned", scope)
+    found = project(quality, semantic, 5.0, "aligned", scope).gradients
     assert [value.shape for value in found] == [value.shape for value in QUALITY]
     assert all(torch.equal(value, before) for value, before in zip(quality + semantic, QUALITY + SEMANTIC))
 
 
-def test_the_cosine_is_that_of_all_tensors_together() -> None:
-    assert cosine(QUALITY, SEMANTIC) == pytest.approx(2 / (7**0.5 * 8**0.5))
-    assert cosine(QUALITY, [torch.zeros_like(value) for value in QUALITY]) == 0
+@pytest.mark.parametrize("scope", ["tensor", "global"])
+@pytest.mark.parametrize("when", ["aligned", "never"])
+def test_the_cosine_is_that_of_all_tensors_together_before_the_projection(scope: str, when: str) -> None:
+    assert project(QUALITY, SEMANTIC, 1.0, when, scope).cosine == pytest.approx(2 / (7**0.5 * 8**0.5))
 
 
-def test_flattening_keeps_the_order() -> None:
-    assert flatten(QUALITY).tolist() == [2.0, 1.0, 1.0, 1.0, 0.0]
+def test_the_cosine_with_a_zero_gradient_is_zero() -> None:
+    none = [torch.zeros_like(value) for value in QUALITY]
+    assert project(QUALITY, none, 1.0, "aligned", "tensor").cosine == 0
+    assert project(none, SEMANTIC, 1.0, "aligned", "tensor").cosine == 0
