@@ -18,9 +18,7 @@ from grmp.projection import Projected, project
 from grmp.readback import EVERY, Readback
 from grmp.runtime import Runtime
 
-REMEDY = (
-    "lower finetune.learning_rate or finetune.text_learning_rate (params.yaml), or look at these images and their labels"
-)
+REMEDY = "lower finetune.learning_rate or text_learning_rate (params.yaml), or look at these images and their labels"
 
 
 @dataclass(frozen=True)
