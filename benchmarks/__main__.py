@@ -15,6 +15,8 @@ from grmp.errors import run_command
 EVERYWHERE = (
     "benchmarks.finetune --blocks 4",
     "benchmarks.finetune --blocks 4 --precision auto",
+    "benchmarks.finetune --blocks 3",
+    "benchmarks.finetune --blocks 2",
     "benchmarks.finetune --blocks 1",
     "benchmarks.finetune --blocks 1 --precision auto",
     "benchmarks.finetune --blocks 4 --precision bf16 --plain-precision bf16",

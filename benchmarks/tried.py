@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
+from unittest.mock import patch
 
 import torch
 import typer
 from torch import Tensor
 from torch.func import functional_call, grad, stack_module_state, vmap
+from torch.nn import functional as F
 
 from benchmarks import measure, table, workload
 from benchmarks.options import Device, Pairs, Precision, Threads, command
@@ -95,6 +97,17 @@ def compiled(case: Case) -> Sides:
     return two_backward_passes(case), step
 
 
+def torchs_attention(case: Case) -> Sides:
+    """torch's own attention kernel in the trained blocks, in the place of `grmp.towers.mix`."""
+    ours, same = two_backward_passes(case), two_backward_passes(case)
+
+    def kernel() -> None:
+        with patch("grmp.towers.mix", F.scaled_dot_product_attention):
+            same()
+
+    return ours, kernel
+
+
 def channels_last(case: Case) -> Sides:
     """The patch embedding with its images and weights in channels-last order."""
     pixels = case.images[:, 0].float().to(case.on.device) / 255
@@ -178,6 +191,7 @@ def _below(values: dict[str, Tensor]) -> dict[str, Tensor]:
 
 TRIALS: dict[str, Callable[[Case], Sides]] = {
     "one backward pass with two cotangents": batched_backward,
+    "torch's attention kernel": torchs_attention,
     "channels_last patch embedding": channels_last,
     "evaluation in batches of 16": evaluation_batch(16),
     "evaluation in batches of 256": evaluation_batch(256),

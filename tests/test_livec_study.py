@@ -10,7 +10,7 @@ from PIL import Image
 from tiny_clone import TINY, edit, make_clone, run
 
 COUNT = 24
-CHOICES = {"anew": {"pretrain.outer_steps": 1}, "squashed": {"variant": "ridge", "target.fit": "squash"}}
+CHOICES = {"anew": {"align.crops": 1, "distort.window": 1.0}, "squashed": {"variant": "ridge", "target.fit": "squash"}}
 ROLES = ["train"] * 16 + ["val"] * 2 + ["test"] * 6
 
 
@@ -66,7 +66,11 @@ def test_every_choice_was_run_on_the_same_splits_and_stands_in_the_report(studie
         "squashed": ["ridge"],
     }
     assert all(rows["repeat"].tolist() == [1, 2] for rows in runs.values())
-    assert (studied / "artifacts/choices/anew/prompts.safetensors").is_file()
+    made = studied / "artifacts/choices/anew"
+    assert all((made / f"{name}.safetensors").is_file() for name in ("clip", "prompts"))
+    assert (made / "distorted/pretrain/manifest.csv").is_file()
+    assert [path.stem for path in sorted(made.glob("*.ipynb"))] == ["00_backbone", "01_distort", "02_pretrain"]
+    assert not list((studied / "artifacts/choices/squashed").glob("*.ipynb"))  # a ridge needs no stage again
 
 
 def test_a_repeat_is_tested_on_its_own_split_without_the_development_set(studied: Path) -> None:

@@ -20,6 +20,8 @@ from grmp.towers import (
     encode_text,
     first_token_attention,
     first_token_shares,
+    keep_patches,
+    mix,
     pool_image,
     run_block,
     run_first_token,
@@ -126,6 +128,26 @@ def test_attention_equals_torchs(clip: CLIP) -> None:
     spread(layer)
     expected, _ = layer(x, x, x, need_weights=False)
     torch.testing.assert_close(attention(layer, x), expected, **ROUNDING)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_mixing_in_bf16_with_gradients_is_torchs_attention_up_to_rounding(masked: bool) -> None:
+    q, k, v = (torch.randn(2, 4, tokens, 16).bfloat16().requires_grad_(True) for tokens in (7, 9, 9))
+    mask = torch.full((7, 9), -torch.inf).triu(1).bfloat16() if masked else None
+    exact = [value.detach().double().requires_grad_(True) for value in (q, k, v)]
+    found = mix(q, k, v, mask)
+    wanted = F.scaled_dot_product_attention(*exact, attn_mask=None if mask is None else mask.double())
+    torch.testing.assert_close(found.double(), wanted, rtol=0.03, atol=0.03)
+    upstream = torch.randn(found.shape).bfloat16()
+    slopes = torch.autograd.grad(found, (q, k, v), upstream)
+    for one, other in zip(slopes, torch.autograd.grad(wanted, exact, upstream.double()), strict=True):
+        torch.testing.assert_close(one.double(), other, rtol=0.05, atol=0.05)
+
+
+def test_kept_patches_come_after_the_class_token_in_the_order_of_their_places() -> None:
+    x = torch.arange(2 * 4 * 3.0).view(2, 4, 3)
+    found = keep_patches(x, torch.tensor([[2, 0], [1, 2]]))
+    assert torch.equal(found, torch.stack([x[0, [0, 3, 1]], x[1, [0, 2, 3]]]))
 
 
 def test_layer_scale_is_applied() -> None:
