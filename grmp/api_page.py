@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FIRST = (
-    "model", "prompts", "meta", "pretrain", "projection", "finetune", "variants", "cells", "features", "metrics",
+    "model", "prompts", "meta", "pretrain", "projection", "readback", "finetune", "variants", "cells", "features", "metrics",
     "conclusions", "backbone", "align", "towers", "photos", "distortions", "labels", "generate", "sets", "params",
 )  # fmt: skip
 """Modules in the order in which a newcomer may read them; all others follow by name."""

@@ -158,7 +158,8 @@ def run_repeat(study: Study, variant: str, labels: int | float, qgr: Qgr, repeat
         candidates, steps = outcome.predictions.numpy(), outcome.steps.assign(**key)
         if recipe.probe:
             share = study.finetune.probe_share
-            candidates = (1 - share) * candidates + share * fit_ridge(study, recipe, count, repeat)[0]
+            regressed = fit_ridge(study, recipe, count, repeat)[0].clip(0, 1)  # as the quality itself
+            candidates = (1 - share) * candidates + share * regressed
         last = candidates[-1]
     else:
         last, candidates = fit_ridge(study, recipe, count, repeat)
