@@ -47,7 +47,7 @@ class Sizes:
             steps=self.steps,
             batch=self.batch,
             learning_rate=1e-4,
-            text_learning_rate=1e-4,
+            text_learning_rate=1e-3,
             weight_decay=1e-4,
             evaluations=1,
             probe_block=9,

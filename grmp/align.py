@@ -27,8 +27,10 @@ SCENE_TEMPLATES = ("a photo of a {}", "a picture of a {}", "a close-up photo of 
 
 
 def tokenise(clip: CLIP, texts: list[str]) -> Int[Tensor, "b c"]:
-    """CLIP's byte-pair tokens, padded to the text tower's context."""
-    return _tokenizer(clip.context_length)(texts)
+    """CLIP's byte-pair tokens, padded to the longest of the texts; what does not fit the text tower is cut off."""
+    with torch.device("cpu"):  # also where a model is only described
+        tokens = _tokenizer(clip.context_length)(texts)
+    return tokens[:, : int(tokens.argmax(dim=-1).max()) + 1]  # up to the last end of text, the highest token
 
 
 @cache

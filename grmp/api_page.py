@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 FIRST = (
-    "model", "prompts", "meta", "pretrain", "projection", "readback", "finetune", "variants", "cells", "features", "metrics",
-    "conclusions", "backbone", "align", "towers", "photos", "distortions", "labels", "generate", "sets", "params",
+    "model", "prompts", "meta", "pretrain", "projection", "finetune", "readback", "variants", "cells", "features",
+    "metrics", "conclusions", "backbone", "align", "towers", "photos", "distortions", "labels", "generate", "sets",
+    "params",
 )  # fmt: skip
 """Modules in the order in which a newcomer may read them; all others follow by name."""
 _HEAD = """# The library

@@ -57,6 +57,10 @@ class Study:
         """How often a cell is run, on other labelled images each time."""
         return len(self.folds)
 
+    def features_of(self, variant: Variant) -> Features:
+        """What the variant's tower makes of the target, before it is tuned."""
+        return self.meta if variant.mpp else self.plain
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -89,7 +93,7 @@ def start_model(study: Study, variant: Variant, repeat: int) -> PromptedCLIP:
 def tune(study: Study, variant: Variant, count: int, repeat: int, qgr: Qgr, title: str) -> Outcome:
     """One repeat of a fine-tuned variant."""
     model = start_model(study, variant, repeat).to(study.runtime.device)
-    features = study.meta if variant.mpp else study.plain
+    features = study.features_of(variant)
     places = labelled_places(study, count, repeat)
     labelled = label(model, features.tokens[places], study.plain.embeddings[places], study.scores[places], places)
     test = features.at(study.folds[repeat - 1].test)
@@ -109,7 +113,7 @@ def fit_ridge(study: Study, variant: Variant, count: int, repeat: int) -> tuple[
     Raises:
         UserError: the features were made without what the probe reads.
     """
-    features = study.meta if variant.mpp else study.plain
+    features = study.features_of(variant)
     if variant.probe and features.middle is None:
         raise UserError("the features have nothing for the probe (finetune.probe_block); `dvc repro features` makes it")
     places = labelled_places(study, count, repeat)
@@ -200,6 +204,6 @@ def run_cell(study: Study, variant: str, labels: int | float, qgr: Qgr, engine: 
 
 
 def write_cell(folder: Path, cell: Cell) -> None:
-    """Write results.csv, steps.csv (empty for ridge, which has none) and predictions.csv below `folder`."""
+    """Write results.csv, steps.csv (empty where nothing was tuned) and predictions.csv below `folder`."""
     for name, table in vars(cell).items():
         write_whole(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.6g") if len(table) else "")

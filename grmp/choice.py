@@ -20,6 +20,9 @@ from grmp.params import Params
 from grmp.runtime import start
 from grmp.variants import VARIANTS
 
+GENERATED = "artifacts/distorted/pretrain"
+"""The study's own set as `pretrain.source` names it; any other is somebody's, and is not made anew."""
+
 
 def run_choice(base: Params, name: str, folder: Path, notebooks: Path, places: Folders) -> Cell:
     """All repeats of the choice `name` at the sweep's number of labels.
@@ -56,7 +59,7 @@ def _run_stages(base: Params, settings: Params, mpp: bool, folder: Path, noteboo
     if changed("align"):
         made = replace(made, clip=folder / "clip.safetensors")
         run("00_backbone", ("photos", "backbone", "align"), weights=str(made.clip), reports=str(folder))
-    if mpp and changed("distort"):
+    if mpp and changed("distort") and settings.pretrain.source == GENERATED:
         run("01_distort", ("photos", "distort"), target=str(folder / "distorted"), reports=str(folder))
         own = settings.pretrain.model_copy(update={"source": str(folder / "distorted/pretrain")})
         settings = settings.model_copy(update={"pretrain": own})

@@ -54,6 +54,11 @@ def first_trained_block(model: PromptedCLIP, blocks: int) -> int:
     return max(0, len(model.clip.visual.transformer.resblocks) - blocks)
 
 
+def first_trained_text_block(model: PromptedCLIP, blocks: int) -> int:
+    """Index of the first text block that fine-tuning trains."""
+    return max(0, len(model.clip.transformer.resblocks) - blocks)
+
+
 @torch.no_grad()
 def frozen_features(
     model: PromptedCLIP,

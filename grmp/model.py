@@ -8,11 +8,21 @@ from open_clip import CLIP
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from grmp.align import encode, scene_texts, tokenise
+from grmp.align import scene_texts, tokenise
 from grmp.errors import UserError
 from grmp.params import Prompts
 from grmp.prompts import TextPrompt, VisualPrompt
-from grmp.towers import embed_patches, embed_tokens, encode_text, keep_patches, pool_image, run_block, run_first_token
+from grmp.towers import (
+    embed_patches,
+    embed_tokens,
+    encode_text,
+    keep_patches,
+    pool_image,
+    pool_text,
+    run_block,
+    run_first_token,
+    run_text,
+)
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
@@ -34,6 +44,7 @@ class PromptedCLIP(nn.Module):
         self.visual_prompt = visual_prompt
         placeholder = " ".join(["X"] * len(text_prompt.context))
         self.register_buffer("tokens", tokenise(clip, [f"{placeholder} {name}" for name in CLASSES]), persistent=False)
+        self.register_buffer("scenes", tokenise(clip, scene_texts()), persistent=False)
         self.register_buffer("mean", torch.tensor(CLIP_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(CLIP_STD).view(3, 1, 1), persistent=False)
 
@@ -92,7 +103,17 @@ class PromptedCLIP(nn.Module):
 
     def scene_features(self) -> Float[Tensor, "9 e"]:
         """L2-normalised embeddings of the nine scene sentences, without context."""
-        return encode(self.clip, scene_texts())
+        return self.finish_scenes(self.begin_scenes(0), 0)
+
+    def begin_scenes(self, stop: int) -> Float[Tensor, "9 n d"]:
+        """Tokens of the nine scene sentences in front of text block `stop`."""
+        embedded, _ = embed_tokens(self.clip, self.scenes)
+        return run_text(self.clip, embedded + self.clip.positional_embedding[: embedded.shape[1]], 0, stop)
+
+    def finish_scenes(self, x: Float[Tensor, "9 n d"], start: int) -> Float[Tensor, "9 e"]:
+        """L2-normalised embeddings from the scene tokens in front of text block `start`."""
+        x = run_text(self.clip, x, start, len(self.clip.transformer.resblocks))
+        return pool_text(self.clip, x, self.scenes.argmax(dim=-1))
 
     def quality_logit(
         self, features: Float[Tensor, "b e"], classes: Float[Tensor, "2 e"] | None = None
@@ -104,9 +125,11 @@ class PromptedCLIP(nn.Module):
         high, low = self.class_features() if classes is None else classes
         return self._scaled(features, (high - low)[None]).squeeze(-1)
 
-    def scene_logits(self, features: Float[Tensor, "b e"]) -> Float[Tensor, "b 9"]:
-        """Logits over the nine scenes."""
-        return self._scaled(features, self.scene_features())
+    def scene_logits(
+        self, features: Float[Tensor, "b e"], scenes: Float[Tensor, "9 e"] | None = None
+    ) -> Float[Tensor, "b 9"]:
+        """Logits over the nine scenes; `scenes` are `scene_features`, where they are at hand."""
+        return self._scaled(features, self.scene_features() if scenes is None else scenes)
 
     def _scaled(self, features: Float[Tensor, "b e"], texts: Float[Tensor, "c e"]) -> Float[Tensor, "b c"]:
         # Not in bf16: its eight bits would tie predictions that differ.

@@ -69,7 +69,7 @@ class Distort(Section):
     """The generated sets."""
 
     short_side: Annotated[int, Field(ge=32, strict=True)]
-    window: Annotated[float, Field(gt=0, le=1)]
+    window: Annotated[float, Field(gt=0, le=1, strict=True)]
     levels_per_task: Annotated[int, Field(ge=1, le=5, strict=True)]
     mixture: tuple[Count, Annotated[int, Field(ge=1, le=25, strict=True)]]
     train_images: Count
@@ -146,7 +146,7 @@ class Pretrain(Section):
     outer_rate: Rate
     query_share: Fraction
     mixtures: bool
-    patches: Annotated[float, Field(gt=0, le=1)]
+    patches: Annotated[float, Field(gt=0, le=1, strict=True)]
 
 
 class Finetune(Section):
@@ -161,7 +161,7 @@ class Finetune(Section):
     weight_decay: Annotated[float, Field(ge=0, strict=True)]
     evaluations: Count
     probe_block: Count
-    probe_share: Annotated[float, Field(ge=0, le=1)]
+    probe_share: Annotated[float, Field(ge=0, le=1, strict=True)]
 
 
 class Qgr(Section):

@@ -34,18 +34,19 @@ class Progress:
         self._told: float | None = None
         self._curves = Curves(title)
 
-    def update(self, step: int, items: int = 0, **values: float) -> None:
+    def update(self, step: int, items: int = 0, tell: bool = True, **values: float) -> None:
         """Note that `step` of the total are done, and `items` more items with them; tell it if it is time.
 
         Args:
             step: steps done so far, counted from 1.
             items: items handled since the last update; their rate is over the whole time.
+            tell: whether a line may be printed; not for a step that others, done by now, follow.
             values: numbers to show, each under its name.
         """
         self._items += items
         self._curves.add(step, values, last=step >= self.total)
         now = time.monotonic()
-        if self._told is None or step >= self.total or now - self._told >= self.every:
+        if tell and (self._told is None or step >= self.total or now - self._told >= self.every):
             self._told = now
             print(MARK + "  ".join(self._parts(step, now - self._started, values)), flush=True)
 

@@ -1,4 +1,4 @@
-"""The baseline without prompts: frozen CLIP embeddings and ridge regression."""
+"""Ridge regression on frozen embeddings: the baseline without prompts, and the probe."""
 
 import numpy as np
 from jaxtyping import Float

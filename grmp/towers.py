@@ -37,7 +37,8 @@ def mix(
 ) -> Float[Tensor, "b h n k"]:
     """`softmax(q k^T / sqrt(k)) v`, by whichever way is the fastest where it is asked for.
 
-    That is torch's own kernel, but for gradients in bf16 on a CPU: there two plain products are three times as fast.
+    That is torch's own kernel, but for gradients of queries in bf16 on a CPU: there two products are up to three times
+    as fast.
     """
     if not (q.requires_grad and q.dtype == torch.bfloat16 and q.device.type == "cpu"):
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
@@ -115,7 +116,7 @@ def keep_patches(x: Float[Tensor, "b n d"], places: Int[Tensor, "b k"]) -> Float
 
 
 def pool_image(clip: CLIP, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b e"]:
-    """L2-normalised image embedding from the last block's tokens."""
+    """L2-normalised image embedding from the tokens behind a block, the last one as a rule."""
     pooled, _ = clip.visual._pool(x)
     return F.normalize((pooled @ clip.visual.proj).float(), dim=-1)
 
@@ -125,15 +126,24 @@ def encode_text(clip: CLIP, embedded: Float[Tensor, "b n d"], ends: Int[Tensor, 
 
     The mask is causal, so `n` may stop at the last end-of-text: what follows it is never read.
     """
-    length = embedded.shape[1]
-    x = embedded + clip.positional_embedding[:length]
-    for block in clip.transformer.resblocks:
+    x = embedded + clip.positional_embedding[: embedded.shape[1]]
+    return pool_text(clip, run_text(clip, x, 0, len(clip.transformer.resblocks)), ends)
+
+
+def run_text(clip: CLIP, x: Float[Tensor, "b n d"], start: int, stop: int) -> Float[Tensor, "b n d"]:
+    """The tokens in front of text block `stop` from those in front of text block `start`."""
+    length = x.shape[1]
+    for block in clip.transformer.resblocks[start:stop]:
         x = run_block(block, x, clip.attn_mask[:length, :length])
+    return x
+
+
+def pool_text(clip: CLIP, x: Float[Tensor, "b n d"], ends: Int[Tensor, " b"]) -> Float[Tensor, "b e"]:
+    """L2-normalised text embedding from the last block's tokens."""
     x = clip.ln_final(x)[torch.arange(len(ends), device=ends.device), ends]  # [b, d]
     return F.normalize((x @ clip.text_projection).float(), dim=-1)
 
 
 def embed_tokens(clip: CLIP, tokens: Int[Tensor, "b c"]) -> tuple[Float[Tensor, "b n d"], Int[Tensor, " b"]]:
-    """Token embeddings up to the last end-of-text, and the places of the end-of-texts (the highest token)."""
-    ends = tokens.argmax(dim=-1)
-    return clip.token_embedding(tokens[:, : int(ends.max()) + 1]), ends
+    """Token embeddings, and the places of the end-of-texts (the highest token)."""
+    return clip.token_embedding(tokens), tokens.argmax(dim=-1)

@@ -123,7 +123,7 @@ def study(clip: CLIP, model: PromptedCLIP, settings: Params, runtime: Runtime) -
         clip=clip,
         pretrained=model,
         prompts=settings.prompts,
-        finetune=settings.finetune.model_copy(update={"learning_rate": 0.01}),
+        finetune=settings.finetune.model_copy(update={"learning_rate": 0.01, "text_learning_rate": 0.01}),
         seed=1,
         runtime=runtime,
     )

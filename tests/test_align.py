@@ -38,9 +38,10 @@ def test_no_word_about_quality_is_in_the_training_sentences() -> None:
     assert not any(word in words for word in ("quality", "sharp", "blur", "good", "bad", "noise", "clear"))
 
 
-def test_texts_fill_the_towers_context(clip: CLIP) -> None:
-    tokens = tokenise(clip, ["a dog", "word " * 100])
-    assert tokens.shape == (2, 32)
+@pytest.mark.parametrize(("longest", "length"), [("a brown dog", 5), ("word " * 100, 32)])
+def test_texts_are_as_long_as_the_longest_and_fit_the_tower(clip: CLIP, longest: str, length: int) -> None:
+    tokens = tokenise(clip, ["a dog", longest])
+    assert tokens.shape == (2, length)
     assert (tokens.max(dim=1).values == 49407).all()  # the end of text is there, also of what was too long
 
 

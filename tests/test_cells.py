@@ -285,7 +285,7 @@ def folders(study: Study, config: dict, settings: Params, tmp_path: Path) -> Fol
 
 
 def read(folders: Folders, settings: Params, repeats: int = 2) -> Study:
-    tuned = settings.finetune.model_copy(update={"learning_rate": 0.01})
+    tuned = settings.finetune.model_copy(update={"learning_rate": 0.01, "text_learning_rate": 0.01})
     return read_study(folders, settings.compute, settings.prompts, settings.image, tuned, repeats)
 
 

@@ -78,7 +78,7 @@ def test_a_cell(study: Study, settings: Params, disturbed: Callable) -> None:
 
 
 def test_pre_training(model: PromptedCLIP, settings: Params, runtime: Runtime, disturbed: Callable) -> None:
-    chosen = settings.pretrain.model_copy(update={"outer_steps": 30})
+    chosen = settings.pretrain.model_copy(update={"outer_steps": 30, "patches": 0.5})  # every step draws of these too
 
     def work() -> str:
         torch.manual_seed(3)

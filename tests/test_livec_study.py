@@ -10,7 +10,11 @@ from PIL import Image
 from tiny_clone import TINY, edit, make_clone, run
 
 COUNT = 24
-CHOICES = {"anew": {"align.crops": 1, "distort.window": 1.0}, "squashed": {"variant": "ridge", "target.fit": "squash"}}
+CHOICES = {
+    "anew": {"align.crops": 1, "distort.window": 1.0},
+    "earlier_probe": {"variant": "full_probe", "finetune.probe_block": 1},
+    "squashed": {"variant": "ridge", "target.fit": "squash"},
+}
 ROLES = ["train"] * 16 + ["val"] * 2 + ["test"] * 6
 
 
@@ -38,7 +42,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_rated_set(clone.parent / "livec")
     (folder / "data").symlink_to(clone.parent / "livec")
     edit(folder, {**TINY, "backbone": {**TINY["backbone"], "weights": "../../tiny.safetensors"}})
-    edit(folder, {"grid": {"variants": ["full", "without_qgr", "ridge"]}, "choices": CHOICES})
+    edit(folder, {"grid": {"variants": ["full", "without_qgr", "ridge", "full_probe"]}, "choices": CHOICES})
     # Of the four photographs two make single distortions: with three held out, one of those is on either side.
     edit(folder, {"distort": {"levels_per_task": 1, "train_images": 4, "test_images": 4}})
     edit(folder, {"pretrain": {"query_share": 0.75}})
@@ -50,7 +54,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_report_has_every_split_of_every_variant(studied: Path) -> None:
     reports = studied.parents[1] / "reports/livec"
     runs = pd.read_csv(reports / "runs.csv")
-    assert set(runs["variant"]) == {"full", "without_qgr", "ridge"}
+    assert set(runs["variant"]) == {"full", "without_qgr", "ridge", "full_probe"}
     assert all(rows["repeat"].tolist() == [1, 2] for _, rows in runs.groupby("variant"))
     tree = json.loads((reports / "metrics.json").read_text(encoding="utf-8"))
     assert tree["full"]["4"]["srcc"] == pytest.approx(runs[runs["variant"] == "full"]["srcc"].median(), abs=1e-4)
@@ -63,6 +67,7 @@ def test_every_choice_was_run_on_the_same_splits_and_stands_in_the_report(studie
     runs = {name: pd.read_csv(studied / f"artifacts/choices/{name}/results.csv") for name in CHOICES}
     assert {name: rows["variant"].unique().tolist() for name, rows in runs.items()} == {
         "anew": ["full"],
+        "earlier_probe": ["full_probe"],
         "squashed": ["ridge"],
     }
     assert all(rows["repeat"].tolist() == [1, 2] for rows in runs.values())
@@ -70,6 +75,8 @@ def test_every_choice_was_run_on_the_same_splits_and_stands_in_the_report(studie
     assert all((made / f"{name}.safetensors").is_file() for name in ("clip", "prompts"))
     assert (made / "distorted/pretrain/manifest.csv").is_file()
     assert [path.stem for path in sorted(made.glob("*.ipynb"))] == ["00_backbone", "01_distort", "02_pretrain"]
+    table = table.set_index("choice")
+    assert table.loc["earlier_probe", ["low", "high"]].tolist() != [0, 0]  # another block gives other predictions
     assert not list((studied / "artifacts/choices/squashed").glob("*.ipynb"))  # a ridge needs no stage again
 
 

@@ -136,6 +136,8 @@ def test_scene_sentences_stand_without_context(plain: PromptedCLIP) -> None:
     tokens = open_clip.tokenizer.SimpleTokenizer(context_length=32)(texts)
     expected = plain.clip.encode_text(tokens, normalize=True)
     torch.testing.assert_close(plain.scene_features(), expected, **ROUNDING)
+    for split in range(4):
+        torch.testing.assert_close(plain.finish_scenes(plain.begin_scenes(split), split), expected, **ROUNDING)
     features = F.normalize(torch.randn(2, 16), dim=-1)
     scale = plain.clip.logit_scale.exp()
     torch.testing.assert_close(plain.scene_logits(features), scale * features @ expected.T, rtol=1e-4, atol=1e-5)

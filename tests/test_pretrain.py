@@ -137,6 +137,18 @@ def test_the_loss_goes_down_where_there_is_something_to_learn(
     assert loss() < constant - 0.01  # more than the mean score was learnt
 
 
+def test_training_sees_the_share_of_patches_that_is_asked_for(
+    model: PromptedCLIP, train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, run = [], PromptedCLIP.finish
+    monkeypatch.setattr(
+        PromptedCLIP, "finish", lambda self, x, start: seen.append(x.shape[1] - 1) or run(self, x, start)
+    )
+    for share in (1.0, 0.5):
+        train(model, patches=share, outer_steps=1)
+    assert sorted(set(seen)) == [4, 9]  # of 3 x 3
+
+
 @pytest.mark.parametrize(("seed", "same"), [(1, True), (2, False)])
 def test_training_follows_the_seed(model: PromptedCLIP, train, seed: int, same: bool) -> None:
     other = copy.deepcopy(model)

@@ -37,6 +37,16 @@ def test_only_the_first_the_last_and_one_line_per_interval_are_printed(
     assert steps == ["1", "5", "9", "13", "17", "20"]
 
 
+def test_a_step_that_others_follow_at_once_is_counted_and_not_told(
+    time: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = Progress("x", total=20)
+    time.now += 10
+    for step in range(1, 11):
+        told.update(step, items=2, tell=step == 10)
+    assert capsys.readouterr().out == f"{MARK}x  step 10/20  2.00 images/s  0:10 left\n"
+
+
 def test_items_are_summed_and_the_last_line_tells_the_time_taken(
     time: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:

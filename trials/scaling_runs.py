@@ -69,7 +69,14 @@ def time_features(crops: int) -> float:
     size = own.image.crop
     pictures = torch.randint(0, 256, (crops, 1, 3, size, size), dtype=torch.uint8)
     started = time.process_time()
-    frozen_features(model, pictures, first_trained_block(model, own.finetune.blocks), runtime, "features")
+    frozen_features(
+        model,
+        pictures,
+        first_trained_block(model, own.finetune.blocks),
+        runtime,
+        "features",
+        probe_block=own.finetune.probe_block,
+    )
     return time.process_time() - started
 
 
