@@ -119,7 +119,8 @@ def fit_ridge(study: Study, variant: Variant, count: int, repeat: int) -> tuple[
     places = labelled_places(study, count, repeat)
     embeddings = (features.middle if variant.probe else features.embeddings).mean(dim=1).numpy()
     labelled = (embeddings[places], study.scores[places].numpy(), embeddings[study.folds[repeat - 1].test])
-    return ridge.fit_predict(*labelled), ridge.predict_each(*labelled)
+    how = study.finetune.standardise
+    return ridge.fit_predict(*labelled, how), ridge.predict_each(*labelled, how)
 
 
 def read_study(

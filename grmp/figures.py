@@ -12,16 +12,20 @@ from grmp.report import FAINT, closed, label_name, new_axes, t_interval, title, 
 from grmp.variants import VARIANTS
 
 DODGE = 0.02  # of the axis, in factors of ten: enough that error bars at the same count do not hide each other
+CLOSE = 1.25  # the ratio of two counts under which the smaller is left out of the learning curves
 
 
 def learning_curves(results: pd.DataFrame, metric: str = "srcc") -> Figure:
     """The metric against the number of labels: mean over the repeats with its 95 % interval, one line per variant.
+
+    A number of labels that lies close under a larger one is left out, as their points would mix.
 
     Args:
         results: columns variant, labels (as in params.yaml), count (images), repeat, and the metric.
         metric: name of the column.
     """
     axes = new_axes(7.6, 4.4)
+    results = results[results["count"].isin(_apart(results["count"].unique()))]
     variants = variants_in(results["variant"])
     ends: dict[str, tuple[float, float]] = {}
     for variant, shift in zip(variants, _shifts(len(variants)), strict=True):
@@ -35,6 +39,14 @@ def learning_curves(results: pd.DataFrame, metric: str = "srcc") -> Figure:
     axes.set(xlabel="labelled images", ylabel=metric.upper())
     axes.set_title(f"mean of {repeats} repeats, with its 95 % interval" if repeats > 1 else "one repeat")
     return closed(axes.figure)
+
+
+def _apart(counts: np.ndarray) -> list[int]:
+    kept: list[int] = []
+    for count in sorted(counts, reverse=True):
+        if not kept or kept[-1] / count >= CLOSE:
+            kept.append(count)
+    return kept
 
 
 def _shifts(n: int) -> np.ndarray:

@@ -162,6 +162,7 @@ class Finetune(Section):
     evaluations: Count
     probe_block: Count
     probe_share: Annotated[float, Field(ge=0, le=1, strict=True)]
+    standardise: bool
 
 
 class Qgr(Section):

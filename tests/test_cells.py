@@ -118,7 +118,9 @@ def test_ridges_strength_is_chosen_without_the_test_part(
 ) -> None:
     given = []
     monkeypatch.setattr(
-        cells.ridge, "fit_predict", lambda train, scores, test: given.append((train, scores)) or np.arange(len(test))
+        cells.ridge,
+        "fit_predict",
+        lambda train, scores, test, how: given.append((train, scores)) or np.arange(len(test)),
     )
     run_cell(study, "ridge", 6, settings.qgr)
     for repeat, (train, scores) in enumerate(given, 1):

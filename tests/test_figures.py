@@ -54,6 +54,13 @@ def test_learning_curves_are_dodged(results: pd.DataFrame) -> None:
     assert np.allclose(np.log10(starts).mean(), 1)
 
 
+def test_a_count_close_under_another_is_left_out(results: pd.DataFrame) -> None:
+    near = results.query("count == 80").assign(labels=74, count=74)
+    axes = learning_curves(pd.concat([near, results])).axes[0]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["10", "50", "0.2 = 80"]
+    assert all(len(container.lines[0].get_xdata()) == 3 for container in axes.containers)
+
+
 def test_a_single_repeat_and_a_single_count_can_be_drawn(results: pd.DataFrame) -> None:
     few = results.query("repeat == 0 and count == 50")
     figure = learning_curves(few)

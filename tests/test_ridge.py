@@ -53,3 +53,14 @@ def test_the_chosen_predictions_are_among_the_candidates() -> None:
 
 def test_two_labelled_images_are_enough() -> None:
     assert np.isfinite(fit_predict(*data(3, labelled=2))).all()
+
+
+@pytest.mark.parametrize("standardise", [False, True])
+def test_the_scale_of_a_channel_matters_unless_they_are_standardised(standardise: bool) -> None:
+    generator = np.random.default_rng(3)
+    train, test, scores = generator.normal(size=(12, 5)), generator.normal(size=(7, 5)), generator.random(12)
+    stretch = np.array([1, 1, 100, 1, 1])
+    before, after = (fit_predict(train * by, scores, test * by, standardise) for by in (1, stretch))
+    assert np.allclose(before, after) == standardise
+    each = predict_each(train, scores, test, standardise)
+    assert any(np.allclose(fit_predict(train, scores, test, standardise), row) for row in each)
