@@ -35,6 +35,7 @@ SETTINGS = params.Pretrain(
     query_share=0.2,
     mixtures=False,
     patches=1.0,
+    draw=1,
 )
 """The published rates; how many tasks and images there are is what the tasks themselves say."""
 

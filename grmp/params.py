@@ -147,6 +147,7 @@ class Pretrain(Section):
     query_share: Fraction
     mixtures: bool
     patches: Annotated[float, Field(gt=0, le=1, strict=True)]
+    draw: Count
 
 
 class Finetune(Section):
