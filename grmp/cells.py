@@ -14,7 +14,6 @@ from torch import Tensor
 from grmp import backbone, features, ridge, sets
 from grmp.checkpoint import load_prompts
 from grmp.engine import Engine, Here
-from grmp.errors import UserError
 from grmp.features import Features
 from grmp.files import write_whole
 from grmp.finetune import Outcome, finetune, label
@@ -113,11 +112,8 @@ def fit_ridge(study: Study, variant: Variant, count: int, repeat: int) -> tuple[
     Raises:
         UserError: the features were made without what the probe reads.
     """
-    features = study.features_of(variant)
-    if variant.probe and features.middle is None:
-        raise UserError("the features have nothing for the probe (finetune.probe_block); `dvc repro features` makes it")
-    places = labelled_places(study, count, repeat)
-    embeddings = (features.middle if variant.probe else features.embeddings).mean(dim=1).numpy()
+    features, places = study.features_of(variant), labelled_places(study, count, repeat)
+    embeddings = (features.probed() if variant.probe else features.embeddings).mean(dim=1).numpy()
     labelled = (embeddings[places], study.scores[places].numpy(), embeddings[study.folds[repeat - 1].test])
     how = study.finetune.standardise
     return ridge.fit_predict(*labelled, how), ridge.predict_each(*labelled, how)

@@ -44,6 +44,16 @@ class Features:
         """Those of the images at `places`."""
         return Features(**{name: value[places] for name, value in self.tensors().items()})
 
+    def probed(self) -> Float[Tensor, "n view e"]:
+        """`middle`, which has to be there.
+
+        Raises:
+            UserError: it is not.
+        """
+        if self.middle is None:
+            raise UserError("the features hold nothing for a probe (finetune.probe_block); `dvc repro features` does")
+        return self.middle
+
     def tensors(self) -> dict[str, Tensor]:
         """All that there is, by name."""
         return {name: value for name, value in vars(self).items() if value is not None}

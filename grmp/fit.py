@@ -21,6 +21,7 @@ from grmp.metrics import DECIMALS, plcc, srcc
 from grmp.model import PromptedCLIP, unprompted
 from grmp.opinions import Bounds, Opinions, own_bounds, scale
 from grmp.params import Params
+from grmp.probe import fit_probe
 from grmp.runtime import Runtime, generator, start
 from grmp.scorer import Scorer, input_of
 from grmp.scorer_file import save
@@ -30,25 +31,26 @@ FEWEST_HELD_OUT = 5
 
 
 def look(model: PromptedCLIP, crops: UInt8[Tensor, "n view 3 s s"], settings: Params, runtime: Runtime) -> Features:
-    """What fine-tuning takes of labelled images: tokens behind `model`'s prompts, embeddings of the untouched CLIP."""
+    """What is learned from: tokens and `middle` behind `model`'s prompts, embeddings of the untouched CLIP."""
     untouched = unprompted(model.clip, settings.prompts)
     untouched.eval().requires_grad_(False).to(runtime.device)
     block = first_trained_block(model, settings.finetune.blocks)
-    prompted_ones = frozen_features(model, crops, block, runtime, "labelled images, with prompts")
+    probe, title = settings.finetune.probe_block, "labelled images, with prompts"
+    prompted_ones = frozen_features(model, crops, block, runtime, title, probe_block=probe)
     plain_ones = frozen_features(untouched, crops, block, runtime, "labelled images, without", keep_tokens=False)
-    return Features(prompted_ones.tokens, plain_ones.embeddings)
+    return Features(prompted_ones.tokens, plain_ones.embeddings, prompted_ones.middle)
 
 
 def adapt(
     model: PromptedCLIP, seen: Features, scores: Float[Tensor, " n"], settings: Params, runtime: Runtime
-) -> PromptedCLIP:
-    """A copy of `model`, fine-tuned on images and their scores in [0, 1]. Nothing else enters."""
+) -> Scorer:
+    """A copy of `model`, fine-tuned on images and their scores in [0, 1], with a probe. Nothing else enters."""
     model = copy.deepcopy(model).to(runtime.device)
     labelled = label(model, seen.tokens, seen.embeddings, scores)
     nobody = seen.at(torch.arange(0))
     draws = generator(settings.compute.seed, 30)
     finetune(model, labelled, nobody, settings.finetune, settings.qgr, runtime, draws, f"fit {len(scores)} labels")
-    return model
+    return Scorer(model, input_of(settings), fit_probe(seen, scores, settings.finetune)).to(runtime.device)
 
 
 def split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
@@ -70,9 +72,7 @@ def assess(
     if not len(held):
         return None
     bounds = opinions.bounds or own_bounds(opinions.scores[kept])
-    trial = Scorer(
-        adapt(model, seen.at(kept), _targets(opinions.scores[kept], bounds), settings, runtime), input_of(settings)
-    )
+    trial = adapt(model, seen.at(kept), _targets(opinions.scores[kept], bounds), settings, runtime)
     predicted = trial.score([opinions.paths[place] for place in held])["quality"].to_numpy()
     how = f"by a model that was trained on the other {len(kept)}"
     return agreement(predicted, scale(opinions.scores[held], bounds), how)
@@ -115,14 +115,14 @@ def fit(opinions: Opinions, share: float, settings: Params, out: Path, folders: 
 
 def write(
     out: Path,
-    model: PromptedCLIP,
+    scorer: Scorer,
     labels: Labels,
     held_out: HeldOut | None,
     settings: Params,
     runtime: Runtime,
     clip: Path,
 ) -> Card:
-    """Write a trained model as a scoring checkpoint, and return the card that it carries."""
+    """Write a scorer as a checkpoint, and return the card that it carries."""
     card = Card(
         version=version("grmp"),
         backbone=backbone.describe(clip),
@@ -131,5 +131,5 @@ def write(
         computed=computed_on(runtime),
         parameters=parameters(settings),
     )
-    save(out, Scorer(model, input_of(settings)), clip, settings.prompts, card)
+    save(out, scorer, clip, settings.prompts, card)
     return card

@@ -86,6 +86,18 @@ class PromptedCLIP(nn.Module):
     def _run(self, x: Float[Tensor, "b n d"], index: int) -> Float[Tensor, "b n d"]:
         return run_block(self.clip.visual.transformer.resblocks[index], x, context=self.prompt(index))
 
+    def encode_twice(
+        self, images: Float[Tensor, "b 3 h w"], block: int
+    ) -> tuple[Float[Tensor, "b e"], Float[Tensor, "b e"]]:
+        """L2-normalised embeddings of images in [0, 1], at the end and as read behind `block`, counted from 1.
+
+        With fewer blocks than that, behind the last one.
+        """
+        last = len(self.clip.visual.transformer.resblocks) - 1
+        x = self.begin(images, stop=min(block, last))
+        middle = x if block <= last else self.advance(x, last, last + 1)
+        return self.finish(x, start=min(block, last)), self.read_early(middle)
+
     @property
     def patch(self) -> int:
         """Pixels of a side of the square patches that the image tower cuts images into."""

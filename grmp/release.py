@@ -1,9 +1,12 @@
 """The study's own scoring checkpoint: the full recipe on all labels of the generated target's pool."""
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
+from jaxtyping import Float
 
 from grmp import params, paths
 from grmp.card import Labels
@@ -12,9 +15,23 @@ from grmp.errors import run_command
 from grmp.features import Features, first_trained_block
 from grmp.finetune import predict
 from grmp.fit import adapt, agreement, write
+from grmp.params import Params
 from grmp.progress import MARK
+from grmp.runtime import Runtime
+from grmp.scorer import Scorer
 
 DATA = "generated target: mixtures of distortions, labels from a metric calibrated on KADID-10k's human scores"
+
+
+def judge(scorer: Scorer, features: Features, settings: Params, runtime: Runtime) -> Float[np.ndarray, " n"]:
+    """The scorer's quality of images whose features are at hand."""
+    block = first_trained_block(scorer.model, settings.finetune.blocks)
+    quality = predict(scorer.model, features, block, runtime)
+    if scorer.probe is None:
+        return quality.numpy()
+    probe, views = scorer.probe.cpu(), features.tokens.shape[1]
+    each = probe(quality.repeat_interleave(views), features.probed().flatten(0, 1))
+    return each.unflatten(0, (-1, views)).mean(dim=1).numpy()
 
 
 def main(
@@ -31,15 +48,12 @@ def main(
     folders = Folders(clip, prompts, features, target)
     study = read_study(folders, settings.compute, settings.prompts, settings.image, settings.finetune, repeats=1)
     pool, test = study.folds[0].train, study.folds[0].test
-    seen = Features(study.meta.tokens[pool], study.plain.embeddings[pool])
-    model = adapt(study.pretrained, seen, study.scores[pool], settings, study.runtime)
-    block = first_trained_block(model, settings.finetune.blocks)
-    predicted = predict(model, study.meta.at(test), block, study.runtime).numpy()
-    held_out = agreement(
-        predicted, study.scores[test].numpy(), "of the target's test part, whose photographs were not seen"
-    )
+    seen = dataclasses.replace(study.meta, embeddings=study.plain.embeddings).at(pool)
+    scorer = adapt(study.pretrained, seen, study.scores[pool], settings, study.runtime)
+    predicted, true = judge(scorer, study.meta.at(test), settings, study.runtime), study.scores[test].numpy()
+    held_out = agreement(predicted, true, "of the target's test part, whose photographs were not seen")
     labels = Labels(data=DATA, images=len(pool), low=0, high=1, range_given=True)
-    typer.echo(write(out, model, labels, held_out, settings, study.runtime, clip).text())
+    typer.echo(write(out, scorer, labels, held_out, settings, study.runtime, clip).text())
 
 
 if __name__ == "__main__":

@@ -26,6 +26,14 @@ def fit_predict(
     return _scaled(RidgeCV(_strengths(standardise)), standardise).fit(train, scores).predict(test)
 
 
+def coefficients(
+    train: Float[np.ndarray, "k e"], scores: Float[np.ndarray, " k"], standardise: bool = False
+) -> tuple[Float[np.ndarray, " e"], float]:
+    """Weights and bias of the ridge of `fit_predict`, for embeddings as they come."""
+    bias = fit_predict(train, scores, np.zeros((1, train.shape[1])), standardise)[0]
+    return fit_predict(train, scores, np.eye(train.shape[1]), standardise) - bias, float(bias)
+
+
 def predict_each(
     train: Float[np.ndarray, "k e"],
     scores: Float[np.ndarray, " k"],

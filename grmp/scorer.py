@@ -20,6 +20,7 @@ from grmp.errors import UserError
 from grmp.inputs import SMALLEST_SIDE, Source, read_input
 from grmp.model import PromptedCLIP
 from grmp.params import Params, Section
+from grmp.probe import Probe
 from grmp.resize import resize_tensor
 
 MOST_PIXELS, MOST_VIEWS = 4096, 1024  # a checkpoint of anybody's cannot ask for more
@@ -59,12 +60,14 @@ class Scorer(nn.Module):
     Args:
         model: a trained model for crops of `view.crop` pixels.
         view: what it sees of an image.
+        probe: averages a regression into the quality of every crop; None: the model alone.
     """
 
-    def __init__(self, model: PromptedCLIP, view: Input) -> None:
+    def __init__(self, model: PromptedCLIP, view: Input, probe: Probe | None = None) -> None:
         super().__init__()
         self.model = model.requires_grad_(False)
         self.view = view
+        self.probe = probe
         self.eval()
 
     def train(self, mode: bool = True) -> "Scorer":
@@ -87,7 +90,13 @@ class Scorer(nn.Module):
         return even_crops(images, self.view.crop, self.view.views)
 
     def _judge(self, views: Float[Tensor, "view b 3 s s"]) -> Float[Tensor, " b"]:
-        return self.model(views.flatten(0, 1)).unflatten(0, views.shape[:2]).mean(dim=0)
+        return self._judge_crops(views.flatten(0, 1)).unflatten(0, views.shape[:2]).mean(dim=0)
+
+    def _judge_crops(self, crops: Float[Tensor, "b 3 s s"]) -> Float[Tensor, " b"]:
+        if self.probe is None:
+            return self.model(crops)
+        embeddings, middle = self.model.encode_twice(crops, self.probe.settings.block)
+        return self.probe(self.model.quality_logit(embeddings).sigmoid(), middle)
 
     def score(self, images: Source | Iterable[Source], batch: int = 32) -> pd.DataFrame:
         """Quality of files, Pillow images or RGB bytes (uint8, height x width x 3), `batch` at a time.

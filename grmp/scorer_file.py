@@ -11,8 +11,9 @@ from grmp import backbone, paths
 from grmp.architecture import check, check_describes
 from grmp.card import Card
 from grmp.errors import UserError
-from grmp.model import PromptedCLIP, prompted
+from grmp.model import prompted
 from grmp.params import Backbone, Prompts, Section
+from grmp.probe import Probe, ProbeSettings
 from grmp.runtime import find_device
 from grmp.scorer import Input, Scorer
 from grmp.tensors import read_about, read_checkpoint, write_tensors
@@ -28,6 +29,7 @@ class Blueprint(Section):
     prompts: Prompts
     input: Input
     card: Card
+    probe: ProbeSettings | None = None
 
     @model_validator(mode="after")
     def _sees_its_crops(self) -> "Blueprint":
@@ -45,9 +47,10 @@ def save(path: Path, scorer: Scorer, clip: Path, prompts: Prompts, card: Card) -
     """
     config, origin = backbone.identify(clip)
     config["vision_cfg"]["image_size"] = scorer.view.crop
-    blueprint = Blueprint(config=config, backbone=origin, prompts=prompts, input=scorer.view, card=card)
+    probe = scorer.probe.settings if scorer.probe else None
+    blueprint = Blueprint(config=config, backbone=origin, prompts=prompts, input=scorer.view, card=card, probe=probe)
     about = {name: json.dumps(value) for name, value in blueprint.model_dump(mode="json").items()}
-    write_tensors(path, scorer.model.state_dict(), about)
+    write_tensors(path, scorer.state_dict(), about)
 
 
 def read_card(path: Path) -> Card:
@@ -69,18 +72,20 @@ def load(path: str | Path = paths.STUDY, device: Literal["auto", "cpu", "cuda"] 
     blueprint = _blueprint(path)
     _, state = read_checkpoint(path)
 
-    def make() -> PromptedCLIP:
-        return prompted(backbone.build(blueprint.config), blueprint.prompts)
+    def make() -> Scorer:
+        model = prompted(backbone.build(blueprint.config), blueprint.prompts)
+        probe = blueprint.probe and Probe(blueprint.probe, model.clip.visual.output_dim)
+        return Scorer(model, blueprint.input, probe)
 
     try:
         check_describes(make, state)
         with torch.random.fork_rng(devices=[]):  # fresh weights are drawn, only to be replaced
-            model = make()
-        model.load_state_dict(state)
+            scorer = make()
+        scorer.load_state_dict(state)
     except (RuntimeError, ValueError) as error:
         detail = " ".join(str(error).split())[:160]
         raise UserError(f"{path}: its weights are not those that it describes ({detail}); {REMEDY}") from None
-    return Scorer(model, blueprint.input).to(place)
+    return scorer.to(place)
 
 
 def _blueprint(path: Path) -> Blueprint:

@@ -17,6 +17,7 @@ from grmp.model import PromptedCLIP
 from grmp.opinions import Opinions
 from grmp.params import Params
 from grmp.runtime import Runtime
+from grmp.scorer import Scorer
 from grmp.scorer_file import load, read_card
 
 COUNT = 12
@@ -46,17 +47,17 @@ def settings(settings: Params) -> Params:
     return settings.model_copy(
         update={
             "distort": settings.distort.model_copy(update={"short_side": 48}),
-            "finetune": settings.finetune.model_copy(update={"learning_rate": 0.01}),
+            "finetune": settings.finetune.model_copy(update={"learning_rate": 0.01, "text_learning_rate": 0.01}),
         }
     )
 
 
 @pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[PromptedCLIP]:
-    """Every model that was adapted, in order."""
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[Scorer]:
+    """Every scorer that was adapted, in order."""
     models, adapt = [], fit.adapt
 
-    def spy(*given: object) -> PromptedCLIP:
+    def spy(*given: object) -> Scorer:
         models.append(adapt(*given))
         return models[-1]
 
@@ -64,7 +65,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[PromptedCLIP]:
     return models
 
 
-def same(one: PromptedCLIP, other: PromptedCLIP) -> bool:
+def same(one: Scorer, other: Scorer) -> bool:
     pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
     return all(torch.equal(a, b) for a, b in pairs)
 
@@ -107,7 +108,7 @@ def test_corrupting_the_held_out_scores_changes_no_weight_of_the_run_that_measur
     folders: Folders,
     settings: Params,
     tmp_path: Path,
-    trained: list[PromptedCLIP],
+    trained: list[Scorer],
     bounds: tuple[float, float] | None,
 ) -> None:
     _, held = split(COUNT, HALF, settings.compute.seed)
@@ -122,15 +123,27 @@ def test_corrupting_the_held_out_scores_changes_no_weight_of_the_run_that_measur
 
 
 def test_the_written_model_has_learned_from_all_labels(
-    opinions: Opinions, folders: Folders, settings: Params, tmp_path: Path, trained: list[PromptedCLIP]
+    opinions: Opinions, folders: Folders, settings: Params, tmp_path: Path, trained: list[Scorer]
 ) -> None:
     for share in (HALF, 0):
         fit.fit(opinions, share, settings, tmp_path / "mine.safetensors", folders)
     assert len(trained) == 3  # with a hold-out two, without one
     assert same(trained[1], trained[2])
     assert not same(trained[0], trained[1])
-    kept = load(tmp_path / "mine.safetensors", "cpu").model
+    kept = load(tmp_path / "mine.safetensors", "cpu")
     assert same(kept, trained[2])
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_the_probe_is_in_the_checkpoint_where_it_has_a_share(
+    opinions: Opinions, folders: Folders, settings: Params, tmp_path: Path, share: float
+) -> None:
+    tuned = settings.finetune.model_copy(update={"probe_share": share})
+    out = tmp_path / "mine.safetensors"
+    fit.fit(opinions, 0, settings.model_copy(update={"finetune": tuned}), out, folders)
+    probe = load(out, "cpu").probe
+    assert (probe is None) == (not share)
+    assert not share or (probe.settings.share, probe.settings.block) == (share, tuned.probe_block)
 
 
 def test_without_a_hold_out_the_card_says_so(
@@ -150,7 +163,7 @@ def test_without_a_range_the_scores_own_ends_are_told(
 
 
 def test_a_turned_range_means_that_higher_is_worse(
-    opinions: Opinions, folders: Folders, settings: Params, tmp_path: Path, trained: list[PromptedCLIP]
+    opinions: Opinions, folders: Folders, settings: Params, tmp_path: Path, trained: list[Scorer]
 ) -> None:
     turned = dataclasses.replace(opinions, scores=100 - opinions.scores, bounds=(100, 0))
     cards = [fit.fit(chosen, HALF, settings, tmp_path / "mine.safetensors", folders) for chosen in (opinions, turned)]

@@ -13,6 +13,7 @@ from grmp.metrics import srcc
 from grmp.model import PromptedCLIP, prompted
 from grmp.params import Params
 from grmp.runtime import Runtime
+from grmp.scorer import Input
 from grmp.scorer_file import load, read_card
 from grmp.sets import read_manifest, scores, write_manifest
 
@@ -41,7 +42,9 @@ def stages(
     save_prompts(paths["prompts"], model)
     plain = prompted(clip, settings.prompts.model_copy(update={"image_tokens": 0})).eval()
     for name, chosen in (("plain", plain), ("meta", model)):
-        features.save(paths["features"] / f"{name}.safetensors", frozen_features(chosen, crops, 1, runtime, name))
+        features.save(
+            paths["features"] / f"{name}.safetensors", frozen_features(chosen, crops, 1, runtime, name, probe_block=2)
+        )
     with paths["params_path"].open("w") as file:
         YAML(typ="safe").dump(settings.model_dump(mode="json"), file)
     paths["target"].mkdir()
@@ -61,7 +64,10 @@ def test_the_pools_labels_are_learned_and_the_test_part_measures(
     assert (card.labels.images, card.held_out.images) == (8, 6)
     manifest = read_manifest(stages["target"])
     true = scores(manifest[manifest["part"] == "test"]).numpy()
-    views = load(out, "cpu").model(crops[8:].flatten(0, 1) / 255)
+    scorer = load(out, "cpu")
+    assert scorer.probe.settings.share == 0.5
+    scorer.view = Input(short_side=48, crop=48, views=1)  # the crops are judged as they are
+    views = scorer(crops[8:].flatten(0, 1) / 255)
     predicted = views.unflatten(0, (6, 2)).mean(dim=1).numpy()
     assert card.held_out.srcc == pytest.approx(srcc(predicted, true), abs=1e-4)
 

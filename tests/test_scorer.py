@@ -10,6 +10,7 @@ from grmp.crops import even_crops
 from grmp.inputs import read_input
 from grmp.model import PromptedCLIP
 from grmp.params import Params
+from grmp.probe import Probe, ProbeSettings
 from grmp.scorer import Input, Scorer, input_of
 
 ROUNDING = {"rtol": 1e-4, "atol": 1e-5}
@@ -40,6 +41,18 @@ def test_the_quality_is_the_mean_over_even_crops(scorer: Scorer, model: Prompted
     image = torch.rand(3, 64, 90)
     expected = model(even_crops(image, 48, 3)).mean()
     torch.testing.assert_close(scorer(image[None])[0], expected, **ROUNDING)
+
+
+@pytest.mark.parametrize("block", [1, 2, 3, 9])
+def test_a_probe_is_averaged_into_the_quality_of_each_crop(model: PromptedCLIP, block: int) -> None:
+    probe = Probe(ProbeSettings(block=block, share=0.25), 16)
+    probe.weight.copy_(torch.randn(16) / 4)
+    probe.bias.fill_(0.5)
+    images = torch.rand(3, 3, 48, 48)
+    middle = model.read_early(model.begin(images, stop=min(block, 3)))
+    expected = 0.75 * model(images) + 0.25 * (middle @ probe.weight + 0.5).clamp(0, 1)
+    found = Scorer(model, Input(short_side=48, crop=48, views=1), probe)(images)
+    torch.testing.assert_close(found, expected, **ROUNDING)
 
 
 @pytest.mark.parametrize(("height", "width"), [(32, 32), (32, 200), (64, 64), (65, 63), (300, 111)])

@@ -14,6 +14,7 @@ from grmp.card import Card
 from grmp.errors import UserError
 from grmp.model import prompted
 from grmp.params import Params
+from grmp.probe import Probe, ProbeSettings
 from grmp.scorer import Input, Scorer
 from grmp.scorer_file import load, read_card, save
 from grmp.tensors import read_checkpoint, write_tensors
@@ -51,6 +52,33 @@ def test_another_crop_than_the_pre_trainings_comes_back(
     save(tmp_path / "scorer.safetensors", scorer, path, settings.prompts, card)
     images = torch.rand(1, 3, 64, 64)
     assert torch.equal(load(tmp_path / "scorer.safetensors", "cpu")(images), scorer(images))
+
+
+@pytest.fixture
+def probed(tmp_path: Path, scorer: Scorer, checkpoint: Path, settings: Params, card: Card) -> Path:
+    """The scorer with a probe on disk."""
+    probe = Probe(ProbeSettings(block=2, share=0.5), 16)
+    probe.weight.copy_(torch.randn(16))
+    path, clip = tmp_path / "probed.safetensors", checkpoint.with_name("clip.safetensors")
+    save(path, Scorer(scorer.model, scorer.view, probe), clip, settings.prompts, card)
+    return path
+
+
+def test_a_probe_comes_back(probed: Path, scorer: Scorer) -> None:
+    images, again = torch.rand(1, 3, 64, 64), load(probed, "cpu")
+    assert again.probe.settings == ProbeSettings(block=2, share=0.5)
+    assert torch.equal(again(images), Scorer(scorer.model, scorer.view, again.probe)(images))
+    assert not torch.equal(again(images), scorer(images))
+
+
+@pytest.mark.parametrize(
+    "value", ["null", '{"block": 0, "share": 0.5}', '{"block": 2, "share": 2.0}', '{"block": 2}', "[]"]
+)
+def test_a_probe_that_is_not_as_described_is_named(probed: Path, value: str) -> None:
+    about, state = read_checkpoint(probed)
+    write_tensors(probed, state, {**about, "probe": value})
+    said = complaint(probed)
+    assert "is no scoring checkpoint" in said or "not those that it describes" in said
 
 
 def test_the_card_comes_back(checkpoint: Path, card: Card) -> None:

@@ -23,6 +23,7 @@ from grmp.checkpoint import load_prompts, save_prompts
 from grmp.inputs import read_input
 from grmp.model import prompted
 from grmp.onnx_tower import read_state
+from grmp.probe import Probe, ProbeSettings
 from grmp.scorer import Input, Scorer
 from grmp.tensors import read_about, read_checkpoint
 from trials.fuzzing.mutation import mutated, regrown
@@ -202,7 +203,8 @@ class Scorers:
         few = settings.prompts.model_copy(update={"image_tokens": 2, "depth": 1})
         clip = backbone.build(TINY)
         backbone.save(clip_path, clip, TINY, settings.backbone)
-        scorer = Scorer(prompted(clip, few), Input(short_side=40, crop=32, views=2))
+        probe = Probe(ProbeSettings(block=1, share=0.5), clip.visual.output_dim)
+        scorer = Scorer(prompted(clip, few), Input(short_side=40, crop=32, views=2), probe)
         scorer_file.save(self.path, scorer, clip_path, few, _card(settings))
         self.header, self.body = parts_of(self.path.read_bytes())
         self.about = {name: json.loads(text) for name, text in read_about(self.path).items()}
