@@ -12,6 +12,7 @@ from grmp.report import FAINT, closed, label_name, new_axes, t_interval, title, 
 from grmp.variants import VARIANTS
 
 DODGE = 0.02  # of the axis, in factors of ten: enough that error bars at the same count do not hide each other
+ACROSS = 3  # panels side by side
 CLOSE = 1.25  # the ratio of two counts under which the smaller is left out of the learning curves
 
 
@@ -107,9 +108,13 @@ def optimism_plot(results: pd.DataFrame, honest: str = "srcc", picked: str = "sr
     results = results.dropna(subset=[picked])
     budgets = _budgets(results)
     variants = variants_in(results["variant"])
-    size = (3.0 * len(budgets) + 1.6, 0.42 * len(variants) + 1.5)
-    figure, panels = plt.subplots(1, len(budgets), figsize=size, sharey=True, sharex=True, squeeze=False)
-    for axes, budget in zip(panels[0], budgets.itertuples(), strict=True):
+    columns = min(len(budgets), ACROSS)
+    rows = -(-len(budgets) // columns)
+    size = (3.0 * columns + 1.6, rows * (0.42 * len(variants) + 0.8) + 0.7)
+    figure, panels = plt.subplots(rows, columns, figsize=size, sharey=True, sharex=True, squeeze=False)
+    for axes in panels.flat[len(budgets) :]:
+        axes.remove()
+    for axes, budget in zip(panels.flat, budgets.itertuples()):
         part = results[results["count"] == budget.count_]
         for row, variant in enumerate(reversed(variants)):
             _dumbbell(axes, row, part[part["variant"] == variant], (honest, picked))

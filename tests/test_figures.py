@@ -75,6 +75,16 @@ def test_spread_labels_keep_their_order_and_distance() -> None:
     assert _spread([1.0, 2.0], 0.1) == pytest.approx([1.0, 2.0])
 
 
+@pytest.mark.parametrize(("count", "rows", "columns"), [(3, 1, 3), (4, 2, 3), (6, 2, 3)])
+def test_many_numbers_of_labels_are_in_rows_of_three(
+    results: pd.DataFrame, count: int, rows: int, columns: int
+) -> None:
+    many = pd.concat([results.query("count == 50").assign(labels=size, count=size) for size in range(10, 10 + count)])
+    figure = optimism_plot(many)
+    grid = figure.axes[0].get_gridspec()
+    assert (len(figure.axes), grid.nrows, grid.ncols) == (count, rows, columns)
+
+
 def test_optimism_plot_tells_the_gain_and_leaves_out_what_has_no_steps(results: pd.DataFrame) -> None:
     figure = optimism_plot(results)
     assert len(figure.axes) == len(BUDGETS)
