@@ -21,10 +21,11 @@ def compare_runs(again: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
     for name, table in (("now", again), ("as committed", kept)):
         if not {*KEY, "srcc"} <= set(table):
             raise UserError(f"the table of runs {name}: needs the columns {', '.join([*KEY, 'srcc'])}")
-    both = again[[*KEY, "srcc"]].merge(kept[[*KEY, "srcc"]], on=KEY, how="left", suffixes=("_again", "_kept"))
+    pair = (table[[*KEY, "srcc"]].astype({"labels": float}) for table in (again, kept))  # counts beside fractions
+    both = pd.merge(*pair, on=KEY, how="left", suffixes=("_again", "_kept"))
     if both["srcc_kept"].isna().any():
         first = both[both["srcc_kept"].isna()].iloc[0]
-        raise UserError(f"{first['variant']} at {first['labels']} labels, repeat {first['repeat']}: is not committed")
+        raise UserError(f"{first['variant']} at {first['labels']:g} labels, repeat {first['repeat']}: is not committed")
     return both.rename(columns={"srcc_again": "again", "srcc_kept": "committed"})[[*KEY, "committed", "again"]]
 
 

@@ -18,6 +18,12 @@ def test_runs_are_paired_by_variant_labels_and_repeat() -> None:
     assert both["again"].tolist() == [0.71, 0.82]
 
 
+@pytest.mark.filterwarnings("error")
+def test_counts_are_found_where_fractions_are_committed_too() -> None:
+    kept = pd.concat([table(0.7, 0.8), table(0.9).assign(labels=0.2)])
+    assert compare_runs(table(0.7, 0.8), kept)["committed"].tolist() == [0.7, 0.8]
+
+
 def test_a_run_that_nobody_committed_is_named() -> None:
     with pytest.raises(UserError, match="full at 50 labels, repeat 3: is not committed"):
         compare_runs(table(0.7, 0.8, 0.9), table(0.7, 0.8))
