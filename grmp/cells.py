@@ -106,17 +106,18 @@ def own_rule(variant: Variant, qgr: Qgr) -> Qgr:
     return Qgr.model_validate(qgr.model_dump() | variant.rule | ({} if variant.qgr else {"when": "never"}))
 
 
-def fit_ridge(study: Study, variant: Variant, count: int, repeat: int) -> tuple[np.ndarray, np.ndarray]:
-    """One repeat of a regression on frozen embeddings: predictions for the test part, and those of every strength.
+def regression(
+    study: Study, variant: Variant, count: int, repeat: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+    """What a regression on frozen embeddings takes in one repeat, as `ridge.fit_predict` wants it.
 
     Raises:
         UserError: the features were made without what the probe reads.
     """
     features, places = study.features_of(variant), labelled_places(study, count, repeat)
     embeddings = (features.probed() if variant.probe else features.embeddings).mean(dim=1).numpy()
-    labelled = (embeddings[places], study.scores[places].numpy(), embeddings[study.folds[repeat - 1].test])
-    how = study.finetune.standardise
-    return ridge.fit_predict(*labelled, how), ridge.predict_each(*labelled, how)
+    test = embeddings[study.folds[repeat - 1].test]
+    return embeddings[places], study.scores[places].numpy(), test, study.finetune.standardise
 
 
 def read_study(
@@ -159,11 +160,12 @@ def run_repeat(study: Study, variant: str, labels: int | float, qgr: Qgr, repeat
         candidates, steps = outcome.predictions.numpy(), outcome.steps.assign(**key)
         if recipe.probe:
             share = study.finetune.probe_share
-            regressed = fit_ridge(study, recipe, count, repeat)[0].clip(0, 1)  # as the quality itself
+            regressed = ridge.fit_predict(*regression(study, recipe, count, repeat)).clip(0, 1)  # as the quality itself
             candidates = (1 - share) * candidates + share * regressed
         last = candidates[-1]
     else:
-        last, candidates = fit_ridge(study, recipe, count, repeat)
+        given = regression(study, recipe, count, repeat)
+        last, candidates = ridge.fit_predict(*given), ridge.predict_each(*given)
         steps = pd.DataFrame()
     truth = study.scores[fold.test].numpy()
     best = max(srcc(candidate, truth) for candidate in candidates)

@@ -25,7 +25,11 @@ class Projected(NamedTuple):
 def project(
     quality: Sequence[Tensor], semantic: Sequence[Tensor], strength: float, when: When, scope: Scope
 ) -> Projected:
-    """Apply `remove_component` to lists of gradients: to each `tensor` by itself (as published), or `global`ly.
+    """Take `strength` times the projection on the semantic gradients out of the quality gradients.
+
+    `g - strength * <g, d> / |d|^2 * d`, for each `tensor` by itself (as published) or `global`ly; strength 1 is the
+    orthogonal projection, 2 the mirror image. `aligned` acts where `<g, d> > 0` (QGR), `conflict` where `<g, d> < 0`
+    (ProGrad). A zero direction removes nothing.
 
     Nothing is read back from the device. The cosine is 0 where a gradient is zero.
     """
@@ -34,17 +38,6 @@ def project(
     left = [torch.addcmul(g, share, d, value=-1) for g, share, d in zip(quality, shares, semantic, strict=True)]
     lengths = inners(quality, quality).sum().sqrt() * squared.sum().sqrt()
     return Projected(left, torch.where(lengths > 0, both.sum() / lengths, 0))
-
-
-def remove_component(
-    gradient: Float[Tensor, "*shape"], direction: Float[Tensor, "*shape"], strength: float = 1.0, when: When = "aligned"
-) -> Float[Tensor, "*shape"]:
-    """Take `strength` times the projection on `direction` out of `gradient`, in the case that `when` names.
-
-    `g - strength * <g, d> / |d|^2 * d`; strength 1 is the orthogonal projection, 2 the mirror image. `aligned` acts
-    where `<g, d> > 0` (QGR), `conflict` where `<g, d> < 0` (ProGrad). A zero direction removes nothing.
-    """
-    return project([gradient], [direction], strength, when, "tensor").gradients[0]
 
 
 def share_removed(

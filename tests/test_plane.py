@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from grmp.plane import ACTS, LARGEST, draw, gradients, in_words
-from grmp.projection import remove_component
+from grmp.projection import project
 
 
 @pytest.mark.parametrize("angle", [0, 30, 90, 135, 180])
@@ -13,7 +13,8 @@ def test_the_arrows_are_those_of_the_real_projection(angle: int, when: str) -> N
     found = gradients(angle, 1.7, when)
     assert found.quality.norm() == pytest.approx(1)
     assert torch.rad2deg(torch.acos(found.quality @ found.semantic)) == pytest.approx(angle, abs=0.05)
-    torch.testing.assert_close(found.result, remove_component(found.quality, found.semantic, 1.7, when))
+    [expected] = project([found.quality], [found.semantic], 1.7, when, "tensor").gradients
+    torch.testing.assert_close(found.result, expected)
 
 
 @pytest.mark.parametrize("angle", [0, 20, 45, 85])

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from grmp.projection import project, remove_component
+from grmp.projection import When, project
 
 SEEDS = pytest.mark.parametrize("seed", range(8))
 EXACT = {"rtol": 1e-10, "atol": 1e-12}
@@ -12,6 +12,13 @@ def pair(seed: int, sign: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     gradient, direction = torch.randn(2, 3, 4, generator=generator, dtype=torch.float64)
     return gradient, direction * torch.sign((gradient * direction).sum()) * sign
+
+
+def remove_component(
+    gradient: torch.Tensor, direction: torch.Tensor, strength: float = 1.0, when: When = "aligned"
+) -> torch.Tensor:
+    """`project` of a single tensor."""
+    return project([gradient], [direction], strength, when, "tensor").gradients[0]
 
 
 def inner(a: torch.Tensor, b: torch.Tensor) -> float:
