@@ -10,7 +10,6 @@ from benchmarks.equality import difference
 from benchmarks.options import Device, Pairs, Precision, Threads, command
 from benchmarks.workload import Sizes
 from grmp import params
-from grmp.crops import to_float
 from grmp.errors import run_command
 from grmp.meta import Inner, Task, meta_gradient
 from grmp.model import PromptedCLIP
@@ -52,7 +51,7 @@ def make_tasks(count: int, support: int, query: int, sizes: Sizes) -> list[tuple
 def our_step(model: PromptedCLIP, tasks: list[tuple[Bytes, Bytes]], settings: params.Pretrain, on: Runtime) -> None:
     """One outer step as `grmp.pretrain.pretrain` makes it."""
     prompts = model.train().prompt_parameters()
-    made = [Task(*(Batch(to_float(images), scores) for images, scores in task)) for task in tasks]
+    made = [Task(*(Batch(images, scores) for images, scores in task)) for task in tasks]
     inner = Inner(settings.inner_steps, settings.inner_rate, settings.inner_optimiser)
     found = meta_gradient(make_loss(model, on), prompts, made, settings.algorithm, inner)
     with torch.no_grad():

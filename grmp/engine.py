@@ -3,7 +3,6 @@
 A piece is a function and its arguments and depends on nothing else, so that every engine gives the same results.
 """
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -14,6 +13,7 @@ from multiprocessing import get_context
 from typing import Any, Protocol, TypeVar
 
 import cv2
+import joblib
 import torch
 
 from grmp import place
@@ -107,7 +107,7 @@ def side_by_side() -> AbstractContextManager[Engine]:
 def _processes() -> Iterator[Processes]:
     # Fresh ones, all ready to start: a fork would inherit locks of the parent's thread pools and could wait on them for
     # ever.
-    cores = os.cpu_count() or 1
+    cores = joblib.cpu_count()  # those that this process may use, which may be fewer than the machine has
     try:
         with ProcessPoolExecutor(cores, get_context("spawn"), initializer=_start_worker) as pool:
             list(pool.map(abs, range(cores)))

@@ -94,7 +94,7 @@ def frozen_features(
     def run(part: UInt8[Tensor, "b 3 s s"]) -> dict[str, Tensor]:
         found, here = {}, 0
         with runtime.autocast():
-            x = model.begin(to_float(part).to(runtime.device), stop=0)
+            x = model.begin(to_float(part.to(runtime.device)), stop=0)
             for name, stop in sorted(stops.items(), key=lambda item: item[1]):
                 x, here = model.advance(x, here, stop), stop
                 found[name] = x if name == "tokens" else model.read_early(x).cpu()

@@ -38,12 +38,11 @@ class Labelled:
     def to(self, runtime: Runtime) -> "Labelled":
         """The same where and as `runtime` computes, for all steps at once.
 
-        Tokens of very many images stay where they are, and each step fetches its own. So do places: for messages alone.
+        Very many images stay where they are, and each step fetches its own. So do places: they are for messages alone.
         """
         tokens = self.tokens.to(runtime.dtype)
-        if tokens.nbytes <= MOST_ON_DEVICE:
-            tokens = tokens.to(runtime.device)
-        return Labelled(tokens, self.scores.to(runtime.device), self.teacher.to(runtime.device), self.places)
+        device = runtime.device if tokens.nbytes <= MOST_ON_DEVICE else tokens.device
+        return Labelled(tokens.to(device), self.scores.to(device), self.teacher.to(device), self.places)
 
 
 @dataclass(frozen=True)
@@ -89,15 +88,25 @@ def make_optimiser(
     return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, settings.steps)
 
 
-def draw(labelled: Labelled, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Tokens, scores and teacher logits of `size` distinct images (all where there are fewer), one view of each.
+@dataclass(frozen=True)
+class Batches:
+    """Which labelled images every step sees, counted from 0, and which view of each."""
 
-    The last are the images' places.
+    images: Int[Tensor, "step b"]
+    views: Int[Tensor, "step b"]
+
+
+def draw(labelled: Labelled, settings: Finetune, generator: torch.Generator) -> Batches:
+    """`settings.batch` distinct images for each of its steps (all where there are fewer), one view of each.
+
+    All steps at once: a device that is given its indices step by step waits for each of them.
     """
-    images = torch.randperm(len(labelled.scores), generator=generator)[:size]
-    views = torch.randint(labelled.tokens.shape[1], (len(images),), generator=generator)
-    places = images if labelled.places is None else labelled.places[images]
-    return labelled.tokens[images, views], labelled.scores[images], labelled.teacher[images, views], places
+    (count, views), size = labelled.tokens.shape[:2], min(settings.batch, len(labelled.tokens))
+    drawn = [
+        (torch.randperm(count, generator=generator)[:size], torch.randint(views, (size,), generator=generator))
+        for _ in range(settings.steps)
+    ]
+    return Batches(*(torch.stack(rows) for rows in zip(*drawn)))
 
 
 def finetune(
@@ -130,12 +139,16 @@ def finetune(
     optimiser, schedule = make_optimiser(tuned, settings)
     evaluated = evaluation_steps(settings.steps, settings.evaluations)
     labelled, told, steps = labelled.to(runtime), Readback(title, REMEDY), []
+    batches = draw(labelled, settings, generator)
+    places = batches.images if labelled.places is None else labelled.places[batches.images]
+    images, views = batches.images.to(labelled.tokens.device), batches.views.to(labelled.tokens.device)
     every = 1 if runtime.device.type == "cpu" else EVERY  # a CPU is never behind
     progress, predictions = Progress(title, settings.steps), []
     for step in range(1, settings.steps + 1):
-        tokens, scores, teacher, places = draw(labelled, settings.batch, generator)
+        seen = images[step - 1], views[step - 1]
+        scores, teacher = (part.to(runtime.device) for part in (labelled.scores[seen[0]], labelled.teacher[seen]))
         with runtime.autocast():
-            features = model.finish(tokens.to(runtime.device), start=block)
+            features = model.finish(labelled.tokens[seen].to(runtime.device), start=block)
             logit = model.quality_logit(features)
             scenes = model.scene_logits(features, model.finish_scenes(frozen_scenes, text_block))
         losses = {
@@ -148,7 +161,7 @@ def finetune(
             parameter.grad = value
         optimiser.step()
         schedule.step()
-        told.add(step, places, losses, {"cosine": angle}, gradient)
+        told.add(step, places[step - 1], losses, {"cosine": angle}, gradient)
         if step in evaluated or step % every == 0:
             for read in told.read():
                 steps.append({"step": read.step, **read.losses, **read.others})

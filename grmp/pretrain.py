@@ -25,9 +25,9 @@ REMEDY = "lower pretrain.inner_rate or pretrain.outer_rate (params.yaml), or loo
 
 
 class Batch(NamedTuple):
-    """Crops in [0, 1], their scores in [0, 1], and the places of their images among all."""
+    """Crops as bytes, their scores in [0, 1], and the places of their images among all."""
 
-    images: Float[Tensor, "b 3 s s"]
+    images: UInt8[Tensor, "b 3 s s"]
     scores: Float[Tensor, " b"]
     places: Sequence[int] = ()
 
@@ -77,7 +77,7 @@ def draw_batch(
     """`size` images of `places` without repetition (fewer where there are fewer), each randomly cropped."""
     chosen = [places[i] for i in torch.randperm(len(places), generator=generator)[:size].tolist()]
     crops = torch.stack([random_crop(images[i], crop, generator) for i in chosen])
-    return Batch(to_float(crops), scores[chosen], chosen)
+    return Batch(crops, scores[chosen], chosen)
 
 
 def make_loss(
@@ -92,8 +92,9 @@ def make_loss(
     def loss(prompts: Prompts, batch: Batch) -> Tensor:
         patches = draw_patches(batch.images.shape, model.patch, share, generator) if share < 1 else None
         options = {"as_logit": True, "patches": None if patches is None else patches.to(runtime.device)}
+        images = to_float(batch.images.to(runtime.device))  # there: bytes are a quarter of the way
         with runtime.autocast():
-            logit = functional_call(model, prompts, (batch.images.to(runtime.device),), options)
+            logit = functional_call(model, prompts, (images,), options)
         return quality_loss(logit.float(), batch.scores.to(runtime.device))
 
     return loss

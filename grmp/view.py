@@ -47,7 +47,7 @@ def view(model: PromptedCLIP, crop: UInt8[Tensor, "3 s s"], runtime: Runtime) ->
     """Everything about one crop from one pass through the image tower."""
     last = len(model.clip.visual.transformer.resblocks) - 1
     with runtime.autocast():
-        x = model.begin(to_float(crop[None]).to(runtime.device), stop=last)
+        x = model.begin(to_float(crop[None].to(runtime.device)), stop=last)
         embedding = model.finish(x, start=last)
         quality, scenes = model.quality_logit(embedding).sigmoid(), model.scene_logits(embedding).softmax(dim=-1)
         attention = class_attention(model, x)

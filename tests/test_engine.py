@@ -94,7 +94,7 @@ def test_the_processes_are_fresh_ones_with_one_thread_each(monkeypatch: pytest.M
         yield SimpleNamespace(map=map)
 
     monkeypatch.setattr(engine, "ProcessPoolExecutor", executor)
-    monkeypatch.setattr(engine.os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(engine.joblib, "cpu_count", lambda: 3)
     with side_by_side() as runs:
         assert asked == [(3, "spawn", engine._start_worker)]
         assert runs.cores == 3

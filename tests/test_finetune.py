@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 
+from grmp import finetune as finetuning
 from grmp.errors import UserError
 from grmp.features import Features, first_trained_block, frozen_features
 from grmp.finetune import (
@@ -73,21 +74,25 @@ def test_evaluations_are_spread_and_the_last_step_is_among_them(
     assert evaluation_steps(steps, evaluations) == expected
 
 
-def test_a_batch_has_distinct_images_and_what_belongs_to_them() -> None:
-    places = torch.arange(10.0)
-    both = torch.stack([places, places + 100], dim=1)
-    made = Labelled(both[..., None, None], places, both[..., None].expand(-1, -1, 9))
-    tokens, scores, teacher, drawn = draw(made, 7, torch.Generator().manual_seed(0))
-    assert len(set(scores.tolist())) == 7
-    assert torch.equal(tokens.flatten() % 100, scores)
-    assert torch.equal(drawn.float(), scores)
-    assert torch.equal(teacher[:, 0], tokens.flatten())
-    assert {value >= 100 for value in tokens.flatten().tolist()} == {True, False}  # both views come
+@pytest.mark.parametrize(("batch", "expected"), [(4, 4), (6, 6), (100, 6)])
+def test_every_step_sees_distinct_images_and_in_the_long_run_every_view(
+    labelled: Labelled, settings: Params, batch: int, expected: int
+) -> None:
+    chosen = settings.finetune.model_copy(update={"steps": 20, "batch": batch})
+    found = draw(labelled, chosen, torch.Generator().manual_seed(0))
+    assert found.images.shape == found.views.shape == (20, expected)
+    assert all(len(set(row)) == expected for row in found.images.tolist())
+    assert set(found.images.flatten().tolist()) == set(range(IMAGES))
+    assert set(found.views.flatten().tolist()) == set(range(VIEWS))
 
 
-def test_a_batch_larger_than_the_labelled_images_is_all_of_them(labelled: Labelled) -> None:
-    _, scores, _, _ = draw(labelled, 100, torch.Generator().manual_seed(0))
-    assert sorted(scores.tolist()) == labelled.scores.tolist()
+def test_tokens_too_large_for_the_device_are_fetched_step_by_step_with_the_same_result(
+    model: PromptedCLIP, run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = copy.deepcopy(model)
+    kept = run(model)
+    monkeypatch.setattr(finetuning, "MOST_ON_DEVICE", 0)
+    assert kept.steps.equals(run(other).steps)
 
 
 def test_the_teacher_is_the_untouched_clip(model: PromptedCLIP, features: Features) -> None:
@@ -173,10 +178,11 @@ def test_never_is_plain_optimisation(model: PromptedCLIP, labelled: Labelled, ru
     tuned = settings.finetune.model_copy(update={"learning_rate": 0.01})
     optimiser, schedule = make_optimiser(parameters, tuned)
     generator = torch.Generator().manual_seed(1)
-    for _ in range(tuned.steps):
-        tokens, scores, _, _ = draw(labelled, tuned.batch, generator)
+    batches = draw(labelled, tuned, generator)
+    for images, views in zip(batches.images, batches.views):
         optimiser.zero_grad()
-        quality_loss(other.quality_logit(other.finish(tokens, start=1)), scores).backward()
+        logit = other.quality_logit(other.finish(labelled.tokens[images, views], start=1))
+        quality_loss(logit, labelled.scores[images]).backward()
         optimiser.step()
         schedule.step()
     for name, value in weights(model).items():

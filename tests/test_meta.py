@@ -177,6 +177,6 @@ def test_mamls_gradient_holds_for_the_prompted_clip(
 
 def torch_batches(tasks: int) -> list[list[tuple[Tensor, Tensor]]]:
     return [
-        [(torch.rand(2, 3, 48, 48, dtype=torch.float64), torch.rand(2, dtype=torch.float64)) for _ in range(2)]
+        [(torch.randint(256, (2, 3, 48, 48), dtype=torch.uint8), torch.rand(2, dtype=torch.float64)) for _ in range(2)]
         for _ in range(tasks)
     ]
