@@ -52,6 +52,7 @@ class Sizes:
             evaluations=1,
             probe_block=9,
             probe_share=0.5,
+            probe_prior=0.0,
             standardise=False,
         )
 

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from open_clip import CLIP
 from torch import Tensor
 
-from grmp import backbone, features, ridge, sets
+from grmp import backbone, features, prior, ridge, sets
 from grmp.checkpoint import load_prompts
 from grmp.engine import Engine, Here
 from grmp.features import Features
@@ -21,6 +21,7 @@ from grmp.journal import Journal
 from grmp.metrics import DECIMALS, all_metrics, srcc
 from grmp.model import PromptedCLIP, unprompted
 from grmp.params import Compute, Finetune, Image, Prompts, Qgr, label_count
+from grmp.prior import Prior
 from grmp.runtime import Runtime, generator, start
 from grmp.sets import Fold
 from grmp.variants import VARIANTS, Variant
@@ -34,6 +35,7 @@ class Folders:
     prompts: Path = Path("artifacts/prompts/prompts.safetensors")
     features: Path = Path("artifacts/features")
     target: Path = Path("artifacts/distorted/target")
+    prior: Path = Path("artifacts/prompts/prior.safetensors")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Study:
     finetune: Finetune
     seed: int
     runtime: Runtime
+    prior: Prior | None = None  # needed by a probe behind MPP alone
 
     @property
     def repeats(self) -> int:
@@ -111,13 +114,18 @@ def regression(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
     """What a regression on frozen embeddings takes in one repeat, as `ridge.fit_predict` wants it.
 
+    Behind MPP it is a regression with the prior that MPP's images taught.
+
     Raises:
         UserError: the features were made without what the probe reads.
     """
     features, places = study.features_of(variant), labelled_places(study, count, repeat)
     embeddings = (features.probed() if variant.probe else features.embeddings).mean(dim=1).numpy()
+    informed = variant.probe and variant.mpp and study.finetune.probe_prior > 0
+    if informed:
+        embeddings = embeddings @ study.prior.root(study.finetune.probe_prior)
     test = embeddings[study.folds[repeat - 1].test]
-    return embeddings[places], study.scores[places].numpy(), test, study.finetune.standardise
+    return embeddings[places], study.scores[places].numpy(), test, study.finetune.standardise and not informed
 
 
 def read_study(
@@ -142,6 +150,7 @@ def read_study(
         finetune=finetune,
         seed=compute.seed,
         runtime=runtime,
+        prior=prior.load(folders.prior),
     )
 
 
@@ -177,6 +186,7 @@ def keep_repeats(study: Study, variant: str, labels: int | float, qgr: Qgr) -> J
     """Where the finished repeats of one cell are kept, while the study is under way."""
     made_of = {name: value.tensors() if isinstance(value, Features) else value for name, value in vars(study).items()}
     made_of |= {
+        "prior": study.prior and vars(study.prior),
         "folds": [vars(fold) for fold in study.folds],
         "clip": study.clip.state_dict(),
         "pretrained": study.pretrained.prompt_parameters(),

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from grmp import backbone, features, params, sets
+from grmp import backbone, features, params, prior, sets
 from grmp.cells import Cell, Folders, Study, run_cell, write_cell
 from grmp.checkpoint import load_prompts
 from grmp.errors import UserError, run_command
@@ -18,7 +18,7 @@ from grmp.model import PromptedCLIP, unprompted
 from grmp.notebook import run_notebook
 from grmp.params import Params
 from grmp.runtime import start
-from grmp.variants import VARIANTS
+from grmp.variants import VARIANTS, Variant
 
 GENERATED = "artifacts/distorted/pretrain"
 """The study's own set as `pretrain.source` names it; any other is somebody's, and is not made anew."""
@@ -40,13 +40,15 @@ def run_choice(base: Params, name: str, folder: Path, notebooks: Path, places: F
     if name not in base.choices:
         raise UserError(f"params.yaml: choices: has no {name} (known: {', '.join(base.choices) or 'none'})")
     settings, variant = base.changed(base.choices[name])
-    made = _run_stages(base, settings, VARIANTS[variant].mpp, folder, notebooks, places)
+    made = _run_stages(base, settings, VARIANTS[variant], folder, notebooks, places)
     study = _study(base, settings, variant, places, made)
     return run_cell(study, variant, settings.sweep.labels, settings.qgr)
 
 
-def _run_stages(base: Params, settings: Params, mpp: bool, folder: Path, notebooks: Path, places: Folders) -> Folders:
-    """Where the choice's weights and prompts are: the study's, or new ones in `folder` where a change concerns them."""
+def _run_stages(
+    base: Params, settings: Params, variant: Variant, folder: Path, notebooks: Path, places: Folders
+) -> Folders:
+    """Where the choice's weights, prompts and prior are: the study's, or new ones in `folder` after a change."""
 
     def changed(*sections: str) -> bool:
         return any(getattr(settings, section) != getattr(base, section) for section in sections)
@@ -59,14 +61,18 @@ def _run_stages(base: Params, settings: Params, mpp: bool, folder: Path, noteboo
     if changed("align"):
         made = replace(made, clip=folder / "clip.safetensors")
         run("00_backbone", ("photos", "backbone", "align"), weights=str(made.clip), reports=str(folder))
-    if mpp and changed("distort") and settings.pretrain.source == GENERATED:
+    if variant.mpp and changed("distort") and settings.pretrain.source == GENERATED:
         run("01_distort", ("photos", "distort"), target=str(folder / "distorted"), reports=str(folder))
         own = settings.pretrain.model_copy(update={"source": str(folder / "distorted/pretrain")})
         settings = settings.model_copy(update={"pretrain": own})
-    if mpp and changed("align", "distort", "image", "prompts", "pretrain"):
+    if variant.mpp and changed("align", "distort", "image", "prompts", "pretrain"):
         made = replace(made, prompts=folder / "prompts.safetensors")
         files = {"weights": str(made.clip), "target": str(made.prompts), "reports": str(folder)}
         run("02_pretrain", ("image", "prompts", "pretrain"), **files, short_side=settings.distort.short_side)
+    elsewhere = settings.finetune.probe_block != base.finetune.probe_block
+    if variant.mpp and variant.probe and (elsewhere or made.prompts != places.prompts):
+        made = replace(made, prior=folder / "prior.safetensors")
+        prior.make(made.prior, made.clip, made.prompts, settings)
     return made
 
 
@@ -98,6 +104,7 @@ def _study(base: Params, settings: Params, variant: str, places: Folders, made: 
         finetune=settings.finetune,
         seed=settings.compute.seed,
         runtime=runtime,
+        prior=prior.load(made.prior),
     )
 
 

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from grmp import backbone
+from grmp import backbone, prior
 from grmp.card import Card, HeldOut, Labels, computed_on, parameters
 from grmp.cells import Folders
 from grmp.checkpoint import load_prompts
@@ -21,6 +21,7 @@ from grmp.metrics import DECIMALS, plcc, srcc
 from grmp.model import PromptedCLIP, unprompted
 from grmp.opinions import Bounds, Opinions, own_bounds, scale
 from grmp.params import Params
+from grmp.prior import Prior
 from grmp.probe import fit_probe
 from grmp.runtime import Runtime, generator, start
 from grmp.scorer import Scorer, input_of
@@ -42,7 +43,7 @@ def look(model: PromptedCLIP, crops: UInt8[Tensor, "n view 3 s s"], settings: Pa
 
 
 def adapt(
-    model: PromptedCLIP, seen: Features, scores: Float[Tensor, " n"], settings: Params, runtime: Runtime
+    model: PromptedCLIP, taught: Prior, seen: Features, scores: Float[Tensor, " n"], settings: Params, runtime: Runtime
 ) -> Scorer:
     """A copy of `model`, fine-tuned on images and their scores in [0, 1], with a probe. Nothing else enters."""
     model = copy.deepcopy(model).to(runtime.device)
@@ -50,7 +51,7 @@ def adapt(
     nobody = seen.at(torch.arange(0))
     draws = generator(settings.compute.seed, 30)
     finetune(model, labelled, nobody, settings.finetune, settings.qgr, runtime, draws, f"fit {len(scores)} labels")
-    return Scorer(model, input_of(settings), fit_probe(seen, scores, settings.finetune)).to(runtime.device)
+    return Scorer(model, input_of(settings), fit_probe(seen, scores, settings.finetune, taught)).to(runtime.device)
 
 
 def split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
@@ -62,7 +63,13 @@ def split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def assess(
-    model: PromptedCLIP, seen: Features, opinions: Opinions, share: float, settings: Params, runtime: Runtime
+    model: PromptedCLIP,
+    taught: Prior,
+    seen: Features,
+    opinions: Opinions,
+    share: float,
+    settings: Params,
+    runtime: Runtime,
 ) -> HeldOut | None:
     """Train on a part of the labels alone, and compare its scores of the other images with their labels.
 
@@ -72,7 +79,7 @@ def assess(
     if not len(held):
         return None
     bounds = opinions.bounds or own_bounds(opinions.scores[kept])
-    trial = adapt(model, seen.at(kept), _targets(opinions.scores[kept], bounds), settings, runtime)
+    trial = adapt(model, taught, seen.at(kept), _targets(opinions.scores[kept], bounds), settings, runtime)
     predicted = trial.score([opinions.paths[place] for place in held])["quality"].to_numpy()
     how = f"by a model that was trained on the other {len(kept)}"
     return agreement(predicted, scale(opinions.scores[held], bounds), how)
@@ -100,9 +107,10 @@ def fit(opinions: Opinions, share: float, settings: Params, out: Path, folders: 
     images = (read_input(path, settings.distort.short_side) for path in opinions.paths)
     crops = torch.stack([even_crops(image, settings.image.crop, settings.finetune.views) for image in images])
     seen = look(model, crops, settings, runtime)
-    held_out = assess(model, seen, opinions, share, settings, runtime)
+    taught = prior.load(folders.prior)
+    held_out = assess(model, taught, seen, opinions, share, settings, runtime)
     bounds = opinions.bounds or own_bounds(opinions.scores)
-    trained = adapt(model, seen, _targets(opinions.scores, bounds), settings, runtime)
+    trained = adapt(model, taught, seen, _targets(opinions.scores, bounds), settings, runtime)
     labels = Labels(
         data=opinions.name,
         images=len(opinions.paths),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from grmp import ridge
 from grmp.features import Features
 from grmp.params import Count, Finetune, Section
+from grmp.prior import Prior
 
 
 class ProbeSettings(Section):
@@ -39,17 +40,24 @@ class Probe(nn.Module):
         return torch.lerp(quality, regressed, self.settings.share)
 
 
-def fit_probe(seen: Features, scores: Float[Tensor, " k"], settings: Finetune) -> Probe | None:
+def fit_probe(seen: Features, scores: Float[Tensor, " k"], settings: Finetune, prior: Prior) -> Probe | None:
     """The ridge regression of labelled images' scores on the mean of their views; None with a share of 0.
+
+    With `settings.probe_prior` its weights are expected to be as `prior` says.
 
     Raises:
         UserError: the features were made without what the probe reads.
     """
     if not settings.probe_share:
         return None
-    middle = seen.probed()
+    middle = seen.probed().mean(dim=1).numpy()
     chosen = ProbeSettings(block=settings.probe_block, share=float(settings.probe_share))
-    weight, bias = ridge.coefficients(middle.mean(dim=1).numpy(), scores.numpy(), settings.standardise)
+    if settings.probe_prior:
+        root = prior.root(settings.probe_prior)
+        weight, bias = ridge.coefficients(middle @ root, scores.numpy())
+        weight = root @ weight
+    else:
+        weight, bias = ridge.coefficients(middle, scores.numpy(), settings.standardise)
     probe = Probe(chosen, len(weight))
     probe.weight.copy_(torch.from_numpy(weight))
     probe.bias.fill_(bias)

@@ -40,16 +40,17 @@ def main(
     prompts: Path = Folders.prompts,
     features: Path = Folders.features,
     target: Path = Folders.target,
+    prior: Path = Folders.prior,
     params_path: Path = Path("params.yaml"),
 ) -> None:
     """Fit the labelled pool, measure on the test part, and write the checkpoint that `grmp score` uses."""
     settings = params.load(params_path)
     typer.echo(f"{MARK}release: reading weights and features")
-    folders = Folders(clip, prompts, features, target)
+    folders = Folders(clip, prompts, features, target, prior)
     study = read_study(folders, settings.compute, settings.prompts, settings.image, settings.finetune, repeats=1)
     pool, test = study.folds[0].train, study.folds[0].test
     seen = dataclasses.replace(study.meta, embeddings=study.plain.embeddings).at(pool)
-    scorer = adapt(study.pretrained, seen, study.scores[pool], settings, study.runtime)
+    scorer = adapt(study.pretrained, study.prior, seen, study.scores[pool], settings, study.runtime)
     predicted, true = judge(scorer, study.meta.at(test), settings, study.runtime), study.scores[test].numpy()
     held_out = agreement(predicted, true, "of the target's test part, whose photographs were not seen")
     labels = Labels(data=DATA, images=len(pool), low=0, high=1, range_given=True)

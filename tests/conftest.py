@@ -19,6 +19,7 @@ from grmp.cells import Study
 from grmp.features import frozen_features
 from grmp.model import PromptedCLIP, prompted
 from grmp.params import Params, load
+from grmp.prior import Prior, learn
 from grmp.runtime import Runtime
 from grmp.scorer import Input, Scorer
 from grmp.scorer_file import save
@@ -108,7 +109,15 @@ def runtime() -> Runtime:
 
 
 @pytest.fixture
-def study(clip: CLIP, model: PromptedCLIP, settings: Params, runtime: Runtime) -> Study:
+def prior() -> Prior:
+    """What twelve random embeddings of three photographs teach."""
+    generator = torch.Generator().manual_seed(6)
+    embeddings = torch.nn.functional.normalize(torch.randn(12, 16, generator=generator), dim=-1)
+    return learn(embeddings, torch.rand(12, generator=generator), [*"aaaabbbbcccc"])
+
+
+@pytest.fixture
+def study(clip: CLIP, model: PromptedCLIP, settings: Params, runtime: Runtime, prior: Prior) -> Study:
     """Random features of 21 target images, and two repeats on one split of them."""
     generator = torch.Generator().manual_seed(4)
     plain = prompted(clip, settings.prompts.model_copy(update={"image_tokens": 0})).eval()
@@ -126,6 +135,7 @@ def study(clip: CLIP, model: PromptedCLIP, settings: Params, runtime: Runtime) -
         finetune=settings.finetune.model_copy(update={"learning_rate": 0.01, "text_learning_rate": 0.01}),
         seed=1,
         runtime=runtime,
+        prior=prior,
     )
 
 

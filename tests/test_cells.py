@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import POOL, TEST
 
-from grmp import backbone, cells, features
+from grmp import backbone, cells, features, prior
 from grmp.cells import (
     Folders,
     Study,
@@ -24,6 +24,7 @@ from grmp.errors import UserError
 from grmp.metrics import DECIMALS, srcc
 from grmp.model import PromptedCLIP
 from grmp.params import Params
+from grmp.ridge import fit_predict
 from grmp.sets import Fold, write_manifest
 from grmp.variants import VARIANTS
 
@@ -138,9 +139,25 @@ def test_a_probe_without_tuning_is_the_ridge_on_the_middle_of_the_untouched_towe
     assert found.predictions["predicted"].equals(expected.predictions["predicted"])
 
 
+def test_a_probe_expects_what_the_prior_says_behind_mpp_alone(study: Study, settings: Params) -> None:
+    def run(variant: str, strength: float) -> pd.Series:
+        tuned = study.finetune.model_copy(update={"probe_prior": strength, "probe_share": 1.0})
+        return run_cell(dataclasses.replace(study, finetune=tuned), variant, 6, settings.qgr).predictions["predicted"]
+
+    assert run("probe", 3.0).equals(run("probe", 0.0))
+    assert not run("full_probe", 3.0).equals(run("full_probe", 0.0))
+    seen = study.meta.middle.mean(dim=1).numpy() @ study.prior.root(3.0)
+    for repeat, fold in enumerate(study.folds, 1):
+        places = labelled_places(study, 6, repeat)
+        expected = fit_predict(seen[places], study.scores[places].numpy(), seen[fold.test]).clip(0, 1)
+        found = run("full_probe", 3.0)[(repeat - 1) * TEST : repeat * TEST]
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_a_probe_beside_tuning_is_averaged_in_by_its_share(study: Study, settings: Params, share: float) -> None:
-    mixed = dataclasses.replace(study, finetune=study.finetune.model_copy(update={"probe_share": share}))
+    plain = study.finetune.model_copy(update={"probe_share": share, "probe_prior": 0.0})
+    mixed = dataclasses.replace(study, finetune=plain)
     both, tuned = (run_cell(mixed, name, 6, settings.qgr).predictions["predicted"] for name in ("full_probe", "full"))
     alone = run_cell(dataclasses.replace(study, plain=study.meta), "probe", 6, settings.qgr).predictions["predicted"]
     np.testing.assert_allclose(both, (1 - share) * tuned + share * alone.clip(0, 1), atol=1.1 * 10**-DECIMALS)
@@ -273,9 +290,11 @@ def test_the_written_tables_come_back(study: Study, settings: Params, tmp_path: 
 @pytest.fixture
 def folders(study: Study, config: dict, settings: Params, tmp_path: Path) -> Folders:
     """What earlier stages leave on disk for the study."""
-    made = Folders(*(tmp_path / name for name in ("clip.safetensors", "prompts.safetensors", "features", "target")))
+    names = ("clip.safetensors", "prompts.safetensors", "features", "target", "prior.safetensors")
+    made = Folders(*(tmp_path / name for name in names))
     backbone.save(made.clip, study.clip, config, settings.backbone)
     save_prompts(made.prompts, study.pretrained)
+    prior.save(made.prior, study.prior)
     for name in ("plain", "meta"):
         features.save(made.features / f"{name}.safetensors", getattr(study, name))
     made.target.mkdir()
@@ -301,7 +320,7 @@ def test_a_study_from_disk_gives_the_same_predictions(
     np.testing.assert_allclose(found, expected, atol=1.1e-4)
 
 
-@pytest.mark.parametrize("missing", ["clip", "prompts"])
+@pytest.mark.parametrize("missing", ["clip", "prompts", "prior"])
 def test_a_missing_file_of_an_earlier_stage_is_named(settings: Params, folders: Folders, missing: str) -> None:
     path = getattr(folders, missing)
     path.unlink()

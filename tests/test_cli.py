@@ -22,6 +22,7 @@ from grmp.cells import Folders
 from grmp.checkpoint import save_prompts
 from grmp.model import PromptedCLIP
 from grmp.params import Params
+from grmp.prior import Prior, save
 from grmp.scorer import Scorer
 
 
@@ -117,12 +118,14 @@ def study(
     config: dict,
     model: PromptedCLIP,
     settings: Params,
+    prior: Prior,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """A folder as the study leaves it, which is the current one."""
     monkeypatch.chdir(tmp_path)
     backbone.save(Folders.clip, clip, config, settings.backbone)
     save_prompts(Folders.prompts, model)
+    save(Folders.prior, prior)
     with Path("params.yaml").open("w") as file:
         YAML(typ="safe").dump(settings.model_dump(mode="json"), file)
     return tmp_path

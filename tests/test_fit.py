@@ -16,6 +16,8 @@ from grmp.fit import split
 from grmp.model import PromptedCLIP
 from grmp.opinions import Opinions
 from grmp.params import Params
+from grmp.prior import Prior
+from grmp.prior import save as save_prior
 from grmp.runtime import Runtime
 from grmp.scorer import Scorer
 from grmp.scorer_file import load, read_card
@@ -35,8 +37,10 @@ def opinions(tmp_path: Path) -> Opinions:
 
 
 @pytest.fixture
-def folders(tmp_path: Path, clip: CLIP, config: dict, model: PromptedCLIP, settings: Params) -> Folders:
-    made = Folders(tmp_path / "clip.safetensors", tmp_path / "prompts.safetensors")
+def folders(tmp_path: Path, clip: CLIP, config: dict, model: PromptedCLIP, settings: Params, prior: Prior) -> Folders:
+    names = ("clip", "prompts", "prior")
+    made = Folders(**{name: tmp_path / f"{name}.safetensors" for name in names})
+    save_prior(made.prior, prior)
     backbone.save(made.clip, clip, config, settings.backbone)
     save_prompts(made.prompts, model)
     return made

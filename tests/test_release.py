@@ -12,6 +12,7 @@ from grmp.features import frozen_features
 from grmp.metrics import srcc
 from grmp.model import PromptedCLIP, prompted
 from grmp.params import Params
+from grmp.prior import Prior, save
 from grmp.runtime import Runtime
 from grmp.scorer import Input
 from grmp.scorer_file import load, read_card
@@ -34,12 +35,15 @@ def stages(
     settings: Params,
     runtime: Runtime,
     crops: torch.Tensor,
+    prior: Prior,
 ) -> dict[str, Path]:
     """What earlier stages leave on disk, and the parameters that they ran with."""
-    names = ("clip.safetensors", "prompts.safetensors", "features", "target", "params.yaml")
-    paths = dict(zip(("clip", "prompts", "features", "target", "params_path"), (tmp_path / name for name in names)))
+    names = ("clip.safetensors", "prompts.safetensors", "features", "target", "prior.safetensors", "params.yaml")
+    keys = ("clip", "prompts", "features", "target", "prior", "params_path")
+    paths = dict(zip(keys, (tmp_path / name for name in names)))
     backbone.save(paths["clip"], clip, config, settings.backbone)
     save_prompts(paths["prompts"], model)
+    save(paths["prior"], prior)
     plain = prompted(clip, settings.prompts.model_copy(update={"image_tokens": 0})).eval()
     for name, chosen in (("plain", plain), ("meta", model)):
         features.save(
@@ -65,7 +69,7 @@ def test_the_pools_labels_are_learned_and_the_test_part_measures(
     manifest = read_manifest(stages["target"])
     true = scores(manifest[manifest["part"] == "test"]).numpy()
     scorer = load(out, "cpu")
-    assert scorer.probe.settings.share == 0.5
+    assert scorer.probe.settings.share == 0.7
     scorer.view = Input(short_side=48, crop=48, views=1)  # the crops are judged as they are
     views = scorer(crops[8:].flatten(0, 1) / 255)
     predicted = views.unflatten(0, (6, 2)).mean(dim=1).numpy()

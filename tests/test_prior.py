@@ -1,0 +1,79 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from grmp.crops import to_float
+from grmp.errors import UserError
+from grmp.metrics import srcc
+from grmp.model import PromptedCLIP
+from grmp.prior import Prior, embed, learn, load, save
+from grmp.ridge import fit_predict
+from grmp.runtime import Runtime
+from grmp.tensors import write_tensors
+
+PHOTOGRAPHS, VERSIONS, CHANNELS = 30, 12, 40
+
+
+def distorted(seed: int) -> tuple[torch.Tensor, torch.Tensor, list[str]]:
+    """Embeddings in which the photograph moves every channel far, and a distortion the second channel a little."""
+    generator = torch.Generator().manual_seed(seed)
+    content = torch.randn(PHOTOGRAPHS, 1, CHANNELS, generator=generator).expand(-1, VERSIONS, -1)
+    severity = torch.rand(PHOTOGRAPHS, VERSIONS, generator=generator)
+    embeddings = content.clone()
+    embeddings[..., 1] -= 2 * severity
+    names = [f"p{number}" for number in range(PHOTOGRAPHS) for _ in range(VERSIONS)]
+    return embeddings.flatten(0, 1), 1 - severity.flatten(), names
+
+
+def test_what_distortions_move_is_known_from_what_photographs_differ_in() -> None:
+    found = learn(*distorted(1))
+    assert found.moved.diagonal().argmax() == 1
+    assert found.moved[1, 1] > 0.99 * found.moved.trace()
+    assert found.direction.abs().argmax() == 1
+
+
+def test_every_part_explains_the_same_variance_of_what_it_was_learned_from() -> None:
+    embeddings, scores, names = distorted(1)
+    found, centred = learn(embeddings, scores, names), embeddings.double() - embeddings.double().mean(dim=0)
+    total = centred.T @ centred / len(centred)
+    parts = [torch.eye(CHANNELS) / found.spread, found.moved, torch.outer(found.direction, found.direction)]
+    assert [float((total * part).sum()) for part in parts] == pytest.approx([1.0, 1.0, 1.0])
+
+
+def test_the_root_squared_is_the_covariance_and_without_strength_all_weights_are_alike(prior: Prior) -> None:
+    root = prior.root(3.0)
+    np.testing.assert_allclose(root @ root, prior.covariance(3.0), atol=1e-12)
+    np.testing.assert_allclose(prior.root(0.0), np.eye(16) / np.sqrt(float(prior.spread)), atol=1e-12)
+
+
+def test_few_labels_go_further_with_the_prior() -> None:
+    found = learn(*distorted(1))
+    seen, scores, _ = distorted(2)
+    few = torch.randperm(len(seen), generator=torch.Generator().manual_seed(3))[:8]
+    rest = np.setdiff1d(np.arange(len(seen)), few)
+
+    def agreement(root: np.ndarray) -> float:
+        mapped = seen.numpy() @ root
+        return srcc(fit_predict(mapped[few], scores[few].numpy(), mapped[rest]), scores[rest].numpy())
+
+    assert agreement(found.root(3.0)) > agreement(np.eye(CHANNELS)) + 0.1
+
+
+@pytest.mark.parametrize(("block", "stop"), [(1, 1), (2, 2), (9, 3)])
+def test_embeddings_are_those_that_the_probe_reads(
+    model: PromptedCLIP, runtime: Runtime, block: int, stop: int
+) -> None:
+    crops = torch.randint(0, 256, (3, 3, 48, 48), dtype=torch.uint8)
+    _, expected = model.encode_twice(to_float(crops), stop)
+    torch.testing.assert_close(embed(model, crops, block, runtime), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_prior_comes_back_and_anything_else_is_named(prior: Prior, tmp_path: Path) -> None:
+    path = tmp_path / "prior.safetensors"
+    save(path, prior)
+    assert all(torch.equal(one, other) for one, other in zip(vars(load(path)).values(), vars(prior).values()))
+    write_tensors(path, {"moved": torch.eye(2)})
+    with pytest.raises(UserError, match=r"prior\.safetensors: holds no prior"):
+        load(path)
