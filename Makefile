@@ -27,7 +27,7 @@ livec: env livec-data  ## the study on human scores: make livec DATA=FOLDER with
 	@python -m grmp.repro -q --force --single-item index && echo "done: open reports/livec/report.html"
 
 livec-quick: env livec-data  ## three splits of it again, against what is committed: make livec-quick DATA=FOLDER
-	@cd studies/livec && exec python -m grmp.study --again "make livec-quick" features
+	@cd studies/livec && exec python -m grmp.study --again "make livec-quick" prior features
 	@cd studies/livec && python -m grmp.notebook ../../notebooks/03_finetune.ipynb \
 		artifacts/quick/full_probe-50.ipynb --sections compute,image,prompts,finetune,qgr --set target=artifacts/target \
 		--set variant=full_probe --set labels=50 --set repeats=3 --set run=artifacts/quick/full_probe-50 \

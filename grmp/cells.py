@@ -52,7 +52,7 @@ class Study:
     finetune: Finetune
     seed: int
     runtime: Runtime
-    prior: Prior | None = None  # needed by a probe behind MPP alone
+    prior: Prior | None = None  # None will do where no variant has both a probe and MPP
 
     @property
     def repeats(self) -> int:
@@ -114,7 +114,7 @@ def regression(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
     """What a regression on frozen embeddings takes in one repeat, as `ridge.fit_predict` wants it.
 
-    Behind MPP it is a regression with the prior that MPP's images taught.
+    A probe behind MPP has the prior that MPP's images taught, unless `probe_prior` is 0, and is then not standardised.
 
     Raises:
         UserError: the features were made without what the probe reads.
@@ -139,18 +139,19 @@ def read_study(
     runtime = start(compute)
     clip = backbone.load(folders.clip, image.crop)
     manifest = sets.read_manifest(folders.target)
+    pretrained = load_prompts(folders.prompts, clip, prompts)
     return Study(
         plain=features.load(folders.features / "plain.safetensors"),
         meta=features.load(folders.features / "meta.safetensors"),
         scores=sets.scores(manifest),
         folds=sets.folds(manifest, repeats),
         clip=clip,
-        pretrained=load_prompts(folders.prompts, clip, prompts),
+        pretrained=pretrained,
         prompts=prompts,
         finetune=finetune,
         seed=compute.seed,
         runtime=runtime,
-        prior=prior.load(folders.prior),
+        prior=prior.load(folders.prior, pretrained, finetune.probe_block),
     )
 
 

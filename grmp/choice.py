@@ -1,4 +1,4 @@
-"""What one setting is worth: the study's full variant once more with a few keys changed, all else being equal.
+"""What one setting is worth: a variant (full unless named) once more with a few keys changed, all else being equal.
 
 A choice is an entry of params.yaml's section `choices`. What comes before the first change is taken from the study.
 """
@@ -92,7 +92,7 @@ def _study(base: Params, settings: Params, variant: str, places: Folders, made: 
     cut = _cut(settings) == _cut(base) and made.clip == places.clip
     bare, mpp = unprompted(clip, settings.prompts), VARIANTS[variant].mpp
     model = load_prompts(made.prompts, clip, settings.prompts) if mpp else bare
-    plain = find(bare, "plain", cut)
+    plain, informed = find(bare, "plain", cut), mpp and VARIANTS[variant].probe
     return Study(
         plain=plain,
         meta=find(model, "meta", cut and made.prompts == places.prompts) if mpp else plain,
@@ -104,7 +104,7 @@ def _study(base: Params, settings: Params, variant: str, places: Folders, made: 
         finetune=settings.finetune,
         seed=settings.compute.seed,
         runtime=runtime,
-        prior=prior.load(made.prior),
+        prior=prior.load(made.prior, model, settings.finetune.probe_block) if informed else None,
     )
 
 

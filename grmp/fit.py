@@ -1,4 +1,4 @@
-"""The full recipe on somebody's few labels: the study's CLIP and meta-trained prompts in, a scorer out."""
+"""The full recipe on somebody's few labels: CLIP, meta-trained prompts and the probe's prior in, a scorer out."""
 
 import copy
 from importlib.metadata import version
@@ -107,7 +107,7 @@ def fit(opinions: Opinions, share: float, settings: Params, out: Path, folders: 
     images = (read_input(path, settings.distort.short_side) for path in opinions.paths)
     crops = torch.stack([even_crops(image, settings.image.crop, settings.finetune.views) for image in images])
     seen = look(model, crops, settings, runtime)
-    taught = prior.load(folders.prior)
+    taught = prior.load(folders.prior, model, settings.finetune.probe_block)
     held_out = assess(model, taught, seen, opinions, share, settings, runtime)
     bounds = opinions.bounds or own_bounds(opinions.scores)
     trained = adapt(model, taught, seen, _targets(opinions.scores, bounds), settings, runtime)

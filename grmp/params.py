@@ -163,7 +163,7 @@ class Finetune(Section):
     evaluations: Count
     probe_block: Count
     probe_share: Annotated[float, Field(ge=0, le=1, strict=True)]
-    probe_prior: Annotated[float, Field(ge=0, strict=True)]
+    probe_prior: Annotated[float, Field(ge=0, le=1e6, strict=True)]
     standardise: bool
 
 

@@ -1,7 +1,8 @@
 """What pre-training's images teach a probe before it sees a label: the prior covariance of its weights.
 
 Ridge regression is Bayesian linear regression whose weights are, a priori, independent and alike. Here distorted images
-say which weights to expect: meta-learning in closed form (by gradient descent: ALPaCA; Harrison et al., WAFR 2018).
+say which weights to expect: meta-learning in closed form. ALPaCA (Harrison et al., WAFR 2018) learns such a prior by
+gradient descent.
 """
 
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from grmp import backbone, params, ridge
 from grmp.checkpoint import load_prompts
 from grmp.crops import even_crops, to_float
 from grmp.errors import UserError, run_command
-from grmp.journal import Journal
+from grmp.journal import Journal, digest
 from grmp.model import PromptedCLIP
 from grmp.params import Params
 from grmp.progress import MARK, Progress
@@ -33,15 +34,15 @@ BATCH = 32  # crops at a time; without effect on the result beyond rounding
 
 @dataclass(frozen=True)
 class Prior:
-    """Two ways in which weights may differ from independent ones.
+    """Of distorted images' embeddings: what the covariance is made of.
 
-    Either is scaled so that predictions by weights drawn from it vary by 1 over the images that it was learned from.
+    Each part is scaled so that predictions by weights drawn from it vary by 1 over these images.
 
     Args:
         moved: covariance of embeddings around the mean of their photograph: what distortions move while the content
             stays.
         direction: weights of the ridge regression on the images' scores.
-        spread: variance of the embeddings, summed over channels; scales independent weights likewise.
+        spread: variance of the embeddings, summed over channels: independent weights are scaled by its inverse.
     """
 
     moved: Float[Tensor, "e e"]
@@ -49,7 +50,7 @@ class Prior:
     spread: Float[Tensor, ""]
 
     def covariance(self, strength: float) -> Float[np.ndarray, "e e"]:
-        """`I + strength * (moved + direction direction^T)`, each scaled as above."""
+        """`I / spread + strength * (moved + direction direction^T)`."""
         learned = self.moved + torch.outer(self.direction, self.direction)
         return (torch.eye(len(self.moved), dtype=torch.float64) / self.spread + strength * learned).numpy()
 
@@ -60,13 +61,23 @@ class Prior:
 
 
 def learn(embeddings: Float[Tensor, "n e"], scores: Float[Tensor, " n"], photographs: Sequence[str]) -> Prior:
-    """The prior from distorted images' embeddings, their scores in [0, 1], and the photograph of each."""
+    """The prior from distorted images' embeddings, their scores in [0, 1], and the photograph of each.
+
+    Raises:
+        UserError: there is nothing to learn from: no photograph has two different images, or all scores are equal.
+    """
     given = pd.DataFrame(embeddings.double().numpy())
     centred = (given - given.mean()).to_numpy()
     around = (given - given.groupby(list(photographs)).transform("mean")).to_numpy()
     total, moved = (part.T @ part / len(part) for part in (centred, around))
     direction, _ = ridge.coefficients(given.to_numpy(), scores.double().numpy())
-    scaled = moved / np.sum(total * moved), direction / np.sqrt(direction @ total @ direction), np.trace(total)
+    both = np.sum(total * moved), direction @ total @ direction
+    if not min(both) > 0:
+        raise UserError(
+            "pretrain.source: teaches a probe nothing, as no photograph has two different images, or all scores are "
+            "equal; finetune.probe_prior: 0 goes without, but what is there is no set of distortions"
+        )
+    scaled = moved / both[0], direction / np.sqrt(both[1]), np.trace(total)
     return Prior(*(torch.as_tensor(part) for part in scaled))
 
 
@@ -99,24 +110,40 @@ def make(out: Path, clip: Path, prompts: Path, settings: Params) -> None:
     tasks = read_tasks(settings.pretrain, settings.distort.short_side, settings.compute.seed)
     crops = torch.stack([even_crops(image, settings.image.crop, 1)[0] for image in tasks.images])
     embeddings = embed(model, crops, settings.finetune.probe_block, runtime)
-    save(out, learn(embeddings, tasks.scores, tasks.manifest["photograph"].tolist()))
+    prior = learn(embeddings, tasks.scores, tasks.manifest["photograph"].tolist())
+    save(out, prior, model, settings.finetune.probe_block)
 
 
-def save(path: Path, prior: Prior) -> None:
-    """Keep a prior."""
-    write_tensors(path, vars(prior))
+def save(path: Path, prior: Prior, model: PromptedCLIP, block: int) -> None:
+    """Keep a prior of embeddings that `model` has behind `block`."""
+    write_tensors(path, vars(prior), _made_for(model, block))
 
 
-def load(path: Path) -> Prior:
-    """Read what `save` kept.
+def load(path: Path, model: PromptedCLIP, block: int) -> Prior:
+    """Read what `save` kept, for the same prompts and block.
 
     Raises:
-        UserError: the file is missing or truncated, or holds something else.
+        UserError: the file is missing or truncated, holds something else, or was made for others.
     """
-    _, kept = read_checkpoint(path)
-    if {name: value.ndim for name, value in kept.items()} != {"moved": 2, "direction": 1, "spread": 0}:
-        raise UserError(f"{path}: holds no prior; `dvc repro prior` makes it")
+    about, kept = read_checkpoint(path)
+    width = model.clip.visual.output_dim
+    if {name: tuple(value.shape) for name, value in kept.items()} != {
+        "moved": (width, width),
+        "direction": (width,),
+        "spread": (),
+    } or not all(value.dtype == torch.float64 for value in kept.values()):
+        raise UserError(f"{path}: holds no prior of {width} channels; `dvc repro prior` makes it")
+    if not kept["spread"] > 0:
+        raise UserError(f"{path}: holds embeddings without variance; `dvc repro prior` makes it anew")
+    if about != _made_for(model, block):
+        raise UserError(
+            f"{path}: was made for other prompts or another finetune.probe_block; `dvc repro prior` makes it anew"
+        )
     return Prior(**kept)
+
+
+def _made_for(model: PromptedCLIP, block: int) -> dict[str, str]:
+    return {"block": str(block), "prompts": digest(model.prompt_parameters())}
 
 
 def main(

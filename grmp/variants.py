@@ -16,12 +16,13 @@ class Variant:
         colour: of lines and text, so dark enough for text on white.
         marker: matplotlib's.
         dash: matplotlib's line style.
-        mpp: starts from the meta-trained prompts; else there are no image prompts, and the text context is random.
+        mpp: starts from the meta-trained prompts, and a probe has the prior that their images taught; else there are no
+            image prompts, and the text context is random.
         qgr: regularises its gradients.
         rule: keys of params.yaml's section `qgr` that it sets for itself.
         tuned: is fine-tuned; else it is a ridge regression on frozen embeddings.
-        probe: has a ridge regression on the class token in the middle of the tower: averaged in where it is tuned,
-            else in the place of the last block's.
+        probe: has a ridge regression on the class token in the middle of the tower: averaged in, by its
+            share, where it is tuned, else in the place of the last block's.
     """
 
     title: str

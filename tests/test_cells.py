@@ -294,7 +294,7 @@ def folders(study: Study, config: dict, settings: Params, tmp_path: Path) -> Fol
     made = Folders(*(tmp_path / name for name in names))
     backbone.save(made.clip, study.clip, config, settings.backbone)
     save_prompts(made.prompts, study.pretrained)
-    prior.save(made.prior, study.prior)
+    prior.save(made.prior, study.prior, study.pretrained, settings.finetune.probe_block)
     for name in ("plain", "meta"):
         features.save(made.features / f"{name}.safetensors", getattr(study, name))
     made.target.mkdir()

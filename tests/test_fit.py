@@ -40,7 +40,7 @@ def opinions(tmp_path: Path) -> Opinions:
 def folders(tmp_path: Path, clip: CLIP, config: dict, model: PromptedCLIP, settings: Params, prior: Prior) -> Folders:
     names = ("clip", "prompts", "prior")
     made = Folders(**{name: tmp_path / f"{name}.safetensors" for name in names})
-    save_prior(made.prior, prior)
+    save_prior(made.prior, prior, model, settings.finetune.probe_block)
     backbone.save(made.clip, clip, config, settings.backbone)
     save_prompts(made.prompts, model)
     return made

@@ -70,10 +70,47 @@ def test_embeddings_are_those_that_the_probe_reads(
     torch.testing.assert_close(embed(model, crops, block, runtime), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_prior_comes_back_and_anything_else_is_named(prior: Prior, tmp_path: Path) -> None:
+def test_images_that_teach_nothing_are_refused() -> None:
+    embeddings, scores, names = distorted(1)
+    with pytest.raises(UserError, match=r"pretrain\.source"):
+        learn(embeddings, scores, [str(number) for number in range(len(names))])
+    with pytest.raises(UserError, match=r"pretrain\.source"):
+        learn(embeddings, torch.full_like(scores, 0.5), names)
+
+
+@pytest.fixture
+def kept(prior: Prior, model: PromptedCLIP, tmp_path: Path) -> Path:
+    """A prior on disk, for the model's prompts and block 2."""
     path = tmp_path / "prior.safetensors"
-    save(path, prior)
-    assert all(torch.equal(one, other) for one, other in zip(vars(load(path)).values(), vars(prior).values()))
-    write_tensors(path, {"moved": torch.eye(2)})
-    with pytest.raises(UserError, match=r"prior\.safetensors: holds no prior"):
-        load(path)
+    save(path, prior, model, 2)
+    return path
+
+
+def test_a_prior_comes_back(kept: Path, prior: Prior, model: PromptedCLIP) -> None:
+    found = load(kept, model, 2)
+    assert all(torch.equal(one, other) for one, other in zip(vars(found).values(), vars(prior).values()))
+
+
+def test_a_prior_of_another_block_or_of_other_prompts_is_refused(kept: Path, model: PromptedCLIP) -> None:
+    with pytest.raises(UserError, match=r"another finetune\.probe_block"):
+        load(kept, model, 1)
+    with torch.no_grad():
+        model.text_prompt.context += 0.1
+    with pytest.raises(UserError, match="made for other prompts"):
+        load(kept, model, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"moved": torch.eye(2, dtype=torch.float64)}, "holds no prior of 16 channels"),
+        ({"direction": torch.zeros(16, dtype=torch.int64)}, "holds no prior of 16 channels"),
+        ({"spread": torch.zeros((), dtype=torch.float64)}, "without variance"),
+    ],
+)
+def test_a_file_that_holds_something_else_is_named(
+    kept: Path, prior: Prior, model: PromptedCLIP, change: dict[str, torch.Tensor], complaint: str
+) -> None:
+    write_tensors(kept, vars(prior) | change)
+    with pytest.raises(UserError, match=complaint):
+        load(kept, model, 2)

@@ -43,7 +43,7 @@ def stages(
     paths = dict(zip(keys, (tmp_path / name for name in names)))
     backbone.save(paths["clip"], clip, config, settings.backbone)
     save_prompts(paths["prompts"], model)
-    save(paths["prior"], prior)
+    save(paths["prior"], prior, model, settings.finetune.probe_block)
     plain = prompted(clip, settings.prompts.model_copy(update={"image_tokens": 0})).eval()
     for name, chosen in (("plain", plain), ("meta", model)):
         features.save(

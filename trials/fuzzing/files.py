@@ -17,7 +17,7 @@ from onnx import helper, numpy_helper
 from PIL import Image
 from safetensors.torch import save
 
-from grmp import backbone, features, onnx_tower, params, scorer_file
+from grmp import backbone, features, onnx_tower, params, prior, scorer_file
 from grmp.card import Card, HeldOut, Labels
 from grmp.checkpoint import load_prompts, save_prompts
 from grmp.inputs import read_input
@@ -157,7 +157,7 @@ def _put(body: bytes, number: bytes, place: int) -> bytes:
 
 
 class Tensors:
-    """Features and prompts: read whole, every number finite."""
+    """Features, prompts and priors: read whole, every number finite."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "file.safetensors"
@@ -167,6 +167,10 @@ class Tensors:
         save_prompts(self.path, prompted(self.clip, self.settings))
         some = {"tokens": torch.rand(2, 2, 3, 4).bfloat16(), "embeddings": torch.rand(2, 2, 4)}
         self.seeds = [self.path.read_bytes(), save(some), save(some, {"about": '{"x": "y"}'}), save({})]
+        self.model = load_prompts(self.path, self.clip, self.settings)
+        taught = prior.learn(torch.rand(8, self.clip.visual.output_dim), torch.rand(8), [*"aaaabbbb"])
+        prior.save(self.path, taught, self.model, 1)
+        self.seeds.append(self.path.read_bytes())
 
     def inputs(self) -> SearchStrategy[bytes]:
         return _mangled(self.seeds)
@@ -178,6 +182,8 @@ class Tensors:
         assert all(torch.isfinite(value.double()).all() for value in values.values()), "not every number is finite"
         if "tokens" in values:
             assert features.load(self.path).at(torch.arange(1)).tokens.ndim == 4
+        elif "moved" in values:
+            assert np.isfinite(prior.load(self.path, self.model, 1).root(3.0)).all()
         else:
             load_prompts(self.path, self.clip, self.settings)
 
