@@ -45,7 +45,7 @@ def main(
     photograph: Annotated[int, typer.Option(min=1, help="which of the embedded photographs, counted from 1")] = 1,
     levels: Annotated[int, typer.Option(min=1, max=5, help="levels of each of the 25 types")] = len(LEVELS),
     cores: Annotated[int, typer.Option(min=1, help="cores that ours may use")] = 2,
-    pairs: Pairs = 3,
+    pairs: Pairs = 9,
 ) -> None:
     """Measure one row of the table of generated images."""
     recipes = single_recipes(

@@ -30,6 +30,7 @@ from grmp.tasks import read_tasks
 from grmp.tensors import read_checkpoint, write_tensors
 
 BATCH = 32  # crops at a time; without effect on the result beyond rounding
+LARGEST = 1e12  # far beyond what embeddings of length 1 can give: a file with more is broken, and would overflow
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,8 @@ def load(path: Path, model: PromptedCLIP, block: int) -> Prior:
         "spread": (),
     } or not all(value.dtype == torch.float64 for value in kept.values()):
         raise UserError(f"{path}: holds no prior of {width} channels; `dvc repro prior` makes it")
-    if not kept["spread"] > 0:
-        raise UserError(f"{path}: holds embeddings without variance; `dvc repro prior` makes it anew")
+    if kept["spread"] < 1 / LARGEST or max(value.abs().max() for value in kept.values()) > LARGEST:
+        raise UserError(f"{path}: holds numbers that no embeddings have; `dvc repro prior` makes it anew")
     if about != _made_for(model, block):
         raise UserError(
             f"{path}: was made for other prompts or another finetune.probe_block; `dvc repro prior` makes it anew"

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no browser here; the D
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-quic", "--disable-sync"]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", *QUIET]
 TOKEN = "playground"
-PATIENCE = 60_000  # milliseconds; torch alone takes seconds to import, more where cores are shared
+PATIENCE = 180_000  # milliseconds; torch alone takes seconds to import, more where cores are shared
 
 
 def free_port() -> int:

@@ -105,7 +105,8 @@ def test_a_prior_of_another_block_or_of_other_prompts_is_refused(kept: Path, mod
     [
         ({"moved": torch.eye(2, dtype=torch.float64)}, "holds no prior of 16 channels"),
         ({"direction": torch.zeros(16, dtype=torch.int64)}, "holds no prior of 16 channels"),
-        ({"spread": torch.zeros((), dtype=torch.float64)}, "without variance"),
+        ({"spread": torch.zeros((), dtype=torch.float64)}, "that no embeddings have"),
+        ({"moved": torch.full((16, 16), 1e300, dtype=torch.float64)}, "that no embeddings have"),
     ],
 )
 def test_a_file_that_holds_something_else_is_named(
