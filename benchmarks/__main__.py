@@ -19,6 +19,8 @@ EVERYWHERE = (
     "benchmarks.finetune --blocks 2",
     "benchmarks.finetune --blocks 1",
     "benchmarks.finetune --blocks 1 --precision auto",
+    "benchmarks.finetune --blocks 1 --batch 50",
+    "benchmarks.finetune --blocks 1 --batch 50 --precision auto",
     "benchmarks.finetune --blocks 4 --precision bf16 --plain-precision bf16",
     "benchmarks.finetune --blocks 4 --batch 50 --precision auto --pairs 1",
     "benchmarks.evaluate --blocks 4",

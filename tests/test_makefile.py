@@ -1,12 +1,14 @@
 """When `make env` builds an environment, and what it says where it cannot."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from ruamel.yaml import YAML
 
 WANTED = ("requirements.txt", "pyproject.toml")
 
@@ -64,3 +66,22 @@ def test_what_cannot_be_installed_leaves_the_environment_unfinished(folder: Path
         done = make_env(folder, "PYTHON=true")
         assert done.returncode != 0
         assert "environment: not all of requirements.txt could be installed" in done.stdout
+
+
+def test_the_quick_check_makes_all_that_a_cell_reads() -> None:
+    asked = re.search(r'--again "make livec-quick" (.*)', (ROOT / "Makefile").read_text(encoding="utf-8"))
+    stages = YAML(typ="safe").load(ROOT / "studies/livec/dvc.yaml")["stages"]
+
+    def files(stage: str, what: str) -> set[str]:
+        return {entry for entry in stages[stage].get(what, []) if isinstance(entry, str)}
+
+    made, waiting = set(), asked[1].split()
+    while waiting:
+        stage = waiting.pop()
+        made |= {re.sub(r"/\$\{item.*", "", path) for path in files(stage, "outs")}
+        waiting += [
+            other for other in stages if "outs" in stages[other] and files(other, "outs") & files(stage, "deps")
+        ]
+    read = {path for path in files("finetune", "deps") if not path.endswith((".py", ".ipynb"))}
+    assert read == {"artifacts/target", "artifacts/features", "${clip}", "${prompts_file}", "${prior_file}"}
+    assert read <= made
