@@ -15,6 +15,7 @@ import pandas as pd
 import torch
 import typer
 from jaxtyping import Float, UInt8
+from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from grmp import backbone, params, ridge
@@ -67,11 +68,15 @@ def learn(embeddings: Float[Tensor, "n e"], scores: Float[Tensor, " n"], photogr
     Raises:
         UserError: there is nothing to learn from: no photograph has two different images, or all scores are equal.
     """
-    given = pd.DataFrame(embeddings.double().numpy())
+    with threadpool_limits(1):  # more threads add up in another order, which would show in the last digits
+        return _learn(pd.DataFrame(embeddings.double().numpy()), scores.double().numpy(), list(photographs))
+
+
+def _learn(given: pd.DataFrame, scores: Float[np.ndarray, " n"], photographs: list[str]) -> Prior:
     centred = (given - given.mean()).to_numpy()
-    around = (given - given.groupby(list(photographs)).transform("mean")).to_numpy()
+    around = (given - given.groupby(photographs).transform("mean")).to_numpy()
     total, moved = (part.T @ part / len(part) for part in (centred, around))
-    direction, _ = ridge.coefficients(given.to_numpy(), scores.double().numpy())
+    direction, _ = ridge.coefficients(given.to_numpy(), scores)
     both = np.sum(total * moved), direction @ total @ direction
     if not min(both) > 0:
         raise UserError(

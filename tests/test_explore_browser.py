@@ -75,6 +75,7 @@ def page(lab: str) -> Iterator[Any]:
         page.set_default_timeout(PATIENCE)
         page.goto(lab)
         page.locator(".jp-CodeCell").nth(3).wait_for()
+        page.get_by_text("| Idle").wait_for()  # a kernel that is not there yet would drop what it is asked
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         page.get_by_text("The gradients agree").wait_for()
