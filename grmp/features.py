@@ -4,6 +4,7 @@ In fine-tuning, the image blocks below the first trained one see frozen weights 
 crop never changes. It is computed for a finite set of crops.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,6 +70,17 @@ def first_trained_text_block(model: PromptedCLIP, blocks: int) -> int:
     return max(0, len(model.clip.transformer.resblocks) - blocks)
 
 
+def in_batches(
+    crops: UInt8[Tensor, "n 3 s s"], run: Callable[[Tensor], dict[str, Tensor]], journal: Journal, title: str
+) -> dict[str, Tensor]:
+    """What `run` makes of all crops, from batches; those that an interrupted run had finished are not made again."""
+    progress, parts = Progress(title, -(-len(crops) // BATCH), "crops"), []
+    for step, part in enumerate(crops.split(BATCH), 1):
+        parts.append(journal.tensors(f"batch-{step}", partial(run, part)))
+        progress.update(step, items=len(part))
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
 @torch.no_grad()
 def frozen_features(
     model: PromptedCLIP,
@@ -85,7 +97,6 @@ def frozen_features(
     also read behind that block, counted from 1 (behind the last one where there are fewer). Batches that an interrupted
     run had finished are not computed again.
     """
-    progress, parts = Progress(title, -(-crops.shape[0] * crops.shape[1] // BATCH), "crops"), []
     depth = len(model.clip.visual.transformer.resblocks)
     stops = {"tokens": start_block} | ({} if probe_block is None else {"middle": min(probe_block, depth)})
     how = (stops, str(runtime.device), runtime.precision, keep_tokens)
@@ -102,10 +113,7 @@ def frozen_features(
             found["embeddings"] = model.finish(x, start=start_block).cpu()
         return found | {"tokens": (x if keep_tokens else x[:, :0]).to(runtime.dtype).cpu()}
 
-    for step, part in enumerate(crops.flatten(0, 1).split(BATCH), 1):
-        parts.append(journal.tensors(f"batch-{step}", partial(run, part)))
-        progress.update(step, items=len(part))
-    whole = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    whole = in_batches(crops.flatten(0, 1), run, journal, title)
     return Features(**{name: value.unflatten(0, crops.shape[:2]) for name, value in whole.items()})
 
 

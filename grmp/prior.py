@@ -22,15 +22,15 @@ from grmp import backbone, params, ridge
 from grmp.checkpoint import load_prompts
 from grmp.crops import even_crops, to_float
 from grmp.errors import UserError, run_command
+from grmp.features import in_batches
 from grmp.journal import Journal, digest
 from grmp.model import PromptedCLIP
 from grmp.params import Params
-from grmp.progress import MARK, Progress
+from grmp.progress import MARK
 from grmp.runtime import Runtime, start
 from grmp.tasks import read_tasks
 from grmp.tensors import read_checkpoint, write_tensors
 
-BATCH = 32  # crops at a time; without effect on the result beyond rounding
 LARGEST = 1e12  # far beyond what embeddings of length 1 can give: a file with more is broken, and would overflow
 
 
@@ -92,16 +92,12 @@ def embed(model: PromptedCLIP, crops: UInt8[Tensor, "n 3 s s"], block: int, runt
     """Embeddings of crops as the probe reads them: behind `block`, counted from 1 (the last where there are fewer)."""
     stop, title = min(block, len(model.clip.visual.transformer.resblocks)), "pre-training images, for the probe"
     journal = Journal(title, model.state_dict(), crops, stop, str(runtime.device), runtime.precision)
-    progress, parts = Progress(title, -(-len(crops) // BATCH), "crops"), []
 
     def run(part: UInt8[Tensor, "b 3 s s"]) -> dict[str, Tensor]:
         with runtime.autocast():
             return {"middle": model.read_early(model.begin(to_float(part.to(runtime.device)), stop)).float().cpu()}
 
-    for step, part in enumerate(crops.split(BATCH), 1):
-        parts.append(journal.tensors(f"batch-{step}", lambda part=part: run(part))["middle"])
-        progress.update(step, items=len(part))
-    return torch.cat(parts)
+    return in_batches(crops, run, journal, title)["middle"]
 
 
 def make(out: Path, clip: Path, prompts: Path, settings: Params) -> None:

@@ -79,9 +79,7 @@ def test_the_quick_check_makes_all_that_a_cell_reads() -> None:
     while waiting:
         stage = waiting.pop()
         made |= {re.sub(r"/\$\{item.*", "", path) for path in files(stage, "outs")}
-        waiting += [
-            other for other in stages if "outs" in stages[other] and files(other, "outs") & files(stage, "deps")
-        ]
+        waiting += [other for other in stages if files(other, "outs") & files(stage, "deps")]
     read = {path for path in files("finetune", "deps") if not path.endswith((".py", ".ipynb"))}
     assert read == {"artifacts/target", "artifacts/features", "${clip}", "${prompts_file}", "${prior_file}"}
     assert read <= made
