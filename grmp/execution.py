@@ -2,23 +2,31 @@
 
 import os
 import re
+import resource
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
 from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import KernelManager
+from jupyter_client.provisioning import LocalProvisioner
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import Engine, NotebookExecutionManager, papermill_engines
 
+from grmp.forked import Forked, Request, fork
+from grmp.kernel import ENVIRONMENT
 from grmp.progress import MARK
 
 ENGINE = "grmp"
 QUIET_SECONDS = 5.0
+MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of getrusage
+_KERNEL = "grmp.kernel"
 
 
 class Reporter:
@@ -35,6 +43,8 @@ class Reporter:
         self.notebook: NotebookNode | None = None
         self.cell = 0
         self.heading = ""
+        self.peak_memory = 0
+        """Bytes that the kernel had at most, once it has ended."""
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._line_start = True
@@ -95,16 +105,27 @@ class _OwnKernel(KernelSpecManager):
     """The kernel of this very interpreter, whatever kernels the user has installed under the same name."""
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        argv = [sys.executable, "-m", "grmp.kernel", "-f", "{connection_file}"]
+        argv = [sys.executable, "-m", _KERNEL, "-f", "{connection_file}"]
         return KernelSpec(**{**get_kernel_dict(), "argv": argv})
 
 
-def _environment() -> dict[str, str]:
-    # A fixed hash seed makes the printed order of sets the same on every run; figures go inline whatever the shell
-    # prefers; the debugger is not used, so its remark about frozen modules is noise.
-    inline = "module://matplotlib_inline.backend_inline"
-    fixed = {"PYTHONHASHSEED": "0", "MPLBACKEND": inline, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    return {**os.environ, **fixed}
+class _Provisioner(LocalProvisioner):
+    """Has the kernel forked where that can be, and else started."""
+
+    forked: Forked | None = None
+
+    async def launch_kernel(self, cmd: list[str], **options: Any) -> KernelConnectionInfo:
+        request = Request(_KERNEL, cmd[cmd.index(_KERNEL) + 1 :], options["cwd"], options["env"])
+        self.process = self.forked = fork(request)
+        if self.process is None:
+            return await super().launch_kernel(cmd, **options)
+        self.pid = self.pgid = self.process.pid  # a session of its own
+        return self.connection_info
+
+    def peak_memory(self) -> int:
+        """Bytes that the kernel had at most, once it has ended."""
+        highest = self.forked.peak if self.forked else resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        return highest * MAXRSS_BYTES
 
 
 class _Client(PapermillNotebookClient):
@@ -119,6 +140,9 @@ class _Client(PapermillNotebookClient):
         manager.kernel_spec_manager = _OwnKernel()
         # Other users of the machine can listen to the kernel's ports.
         manager.transport_encryption = "auto"
+        manager.kernel_id = str(uuid.uuid4())
+        options = {"kernel_id": manager.kernel_id, "kernel_spec": manager.kernel_spec, "parent": manager}
+        self.provisioner = manager.provisioner = _Provisioner(**options)
         return manager
 
     def process_message(self, msg: dict[str, Any], cell: NotebookNode, cell_index: int) -> NotebookNode | None:
@@ -148,7 +172,8 @@ class TerminalEngine(Engine):
         quiet = ["--log-level=CRITICAL"]
         client = _Client(nb_man, reporter, kernel_name=kernel_name, startup_timeout=120, extra_arguments=quiet)
         with reporter:
-            client.execute(env=_environment(), cwd=str(Path.cwd()))
+            client.execute(env={**os.environ, **ENVIRONMENT}, cwd=str(Path.cwd()))
+        reporter.peak_memory = client.provisioner.peak_memory()
 
 
 papermill_engines.register(ENGINE, TerminalEngine)

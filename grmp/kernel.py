@@ -4,6 +4,16 @@ import os
 import sys
 
 from grmp.orphans import end_with_parent
+from grmp.quick_exit import quick_exit
+
+# A fixed hash seed makes the printed order of sets the same on every run; figures go inline whatever the shell prefers;
+# the debugger is not used, so its remark about frozen modules is noise.
+ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+}
+"""What a kernel's environment is, besides its runner's."""
 
 
 def main() -> None:
@@ -12,9 +22,10 @@ def main() -> None:
     os.environ.pop("JPY_PARENT_PID", None)
     if sys.path[0] == os.getcwd():  # a file there must not stand in for a module of the kernel's
         del sys.path[0]
-    from ipykernel import kernelapp
+    with quick_exit():
+        from ipykernel import kernelapp
 
-    kernelapp.launch_new_instance()
+        kernelapp.launch_new_instance()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
 """Runs a notebook on chosen sections of params.yaml; leaves an executed notebook, and a page, with stable bytes."""
 
 import ast
-import resource
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,8 +22,6 @@ from grmp.place import hand_on
 from grmp.plain import parse, refuse_objects
 from grmp.stable import stabilise
 
-MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of getrusage
-
 
 def run_notebook(source: Path, target: Path, parameters: dict[str, Any], html: bool = True) -> None:
     """Execute `source` in the current directory and write the result to `target`, and beside it as a page.
@@ -45,19 +41,18 @@ def run_notebook(source: Path, target: Path, parameters: dict[str, Any], html: b
     """
     started = time.monotonic()
     _check_parameters(source, parameters)
-    notebook = stabilise(_execute(source, target, parameters))
+    reporter = Reporter(source.stem)
+    notebook = stabilise(_execute(source, target, parameters, reporter))
     write_whole(target, _bytes(notebook))
     if html:
         write_whole(target.with_suffix(".html"), page(notebook, target.stem, source.parent))
     _failed(target).unlink(missing_ok=True)
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * MAXRSS_BYTES
     files = f"{target}, .html" if html else f"{target}"
     seconds = time.monotonic() - started
-    print(f"{source.stem} -> {files}  in {seconds:.1f} s, peak memory {peak / 1e9:.2f} GB", flush=True)
+    print(f"{source.stem} -> {files}  in {seconds:.1f} s, peak memory {reporter.peak_memory / 1e9:.2f} GB", flush=True)
 
 
-def _execute(source: Path, target: Path, parameters: dict[str, Any]) -> NotebookNode:
-    reporter = Reporter(source.stem)
+def _execute(source: Path, target: Path, parameters: dict[str, Any], reporter: Reporter) -> NotebookNode:
     try:
         return papermill.execute_notebook(
             str(source),

@@ -22,6 +22,7 @@ from dvc.rwlock import RWLOCK_FILE
 
 from grmp.errors import in_one_line
 from grmp.files import remove_leftovers, whole, write_whole
+from grmp.forkserver import kept
 from grmp.guard import alone, run
 from grmp.orphans import end_with_parent
 from grmp.paths import UNFINISHED, UNFINISHED_VARIABLE
@@ -92,7 +93,7 @@ def reproduce(arguments: list[str]) -> int:
     """
     root = Path(Repo.find_root())
     folder = root / Repo.DVC_DIR / "tmp"
-    with alone(folder):
+    with alone(folder), kept(folder):
         forget_the_dead(folder / RWLOCK_FILE)
         if "--force" in arguments:
             forget_pieces()

@@ -75,9 +75,10 @@ class Running:
 
 def _words(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline()
+        words = " ".join(process.cmdline()).split()  # a fork has its title in one piece
     except psutil.Error:
         return []
+    return [] if "grmp.forked" in words else words  # who waits for a fork is not the one who works
 
 
 class Disk:
