@@ -43,7 +43,7 @@ class State:
 
     stages: set[str]
     pieces: dict[Path, int]
-    halves: int
+    halves: list[Path]
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Trial:
     """The disturbed study, and what went wrong with it."""
 
     clone: Path
-    before: State = field(default_factory=lambda: State(set(), {}, 0))
+    before: State = field(default_factory=lambda: State(set(), {}, []))
     failures: list[str] = field(default_factory=list)
 
     def look(self) -> State:
@@ -62,7 +62,7 @@ class Trial:
             if not path.name.startswith("."):
                 with safe_open(path, "np"):  # raises where it is not whole
                     pieces[path] = path.stat().st_ino
-        halves = len(list(self.clone.rglob(".*.part")))
+        halves = [path.relative_to(self.clone) for path in self.clone.rglob(".*.part")]
         return State(set(stages), {path: inode for path, inode in pieces.items() if path.stem != PIECE}, halves)
 
     def check(self, run: StudyRun) -> str:
@@ -166,7 +166,7 @@ def main(
         shutil.copytree(reference, fresh)
         durations = undisturbed(reference)
         print(f"undisturbed: {len(durations)} stages in {sum(durations.values()):.0f} s", flush=True)
-        delivered, failures, left = 0, [], 0
+        delivered, failures, left = 0, [], []
         for number in range(ROUNDS):
             trial = Trial(Path(folder) / f"disturbed-{number}")
             shutil.copytree(fresh, trial.clone)
@@ -176,9 +176,9 @@ def main(
             left += trial.before.halves
             if delivered >= kills:
                 break
-    for failure in failures:
-        print(failure)
-    print(f"{delivered} kills survived, {len(failures)} failures, {left} half-written files left")
+    for line in (*failures, *(f"{path}: half a file is left" for path in left)):
+        print(line)
+    print(f"{delivered} kills survived, {len(failures)} failures, {len(left)} half-written files left")
     raise typer.Exit(1 if failures or left or delivered < kills else 0)
 
 
