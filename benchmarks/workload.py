@@ -50,7 +50,7 @@ class Sizes:
             text_learning_rate=1e-3,
             weight_decay=1e-4,
             evaluations=1,
-            probe_block=9,
+            probe_blocks=(9,),
             probe_share=0.5,
             probe_prior=0.0,
             standardise=False,

@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from open_clip import CLIP
 from torch import Tensor
 
-from grmp import backbone, features, prior, ridge, sets
+from grmp import backbone, features, prior, sets
 from grmp.checkpoint import load_prompts
 from grmp.engine import Engine, Here
 from grmp.features import Features
@@ -22,6 +22,7 @@ from grmp.metrics import DECIMALS, all_metrics, srcc
 from grmp.model import PromptedCLIP, unprompted
 from grmp.params import Compute, Finetune, Image, Prompts, Qgr, label_count
 from grmp.prior import Prior
+from grmp.probe import regress
 from grmp.runtime import Runtime, generator, start
 from grmp.sets import Fold
 from grmp.variants import VARIANTS, Variant
@@ -111,21 +112,18 @@ def own_rule(variant: Variant, qgr: Qgr) -> Qgr:
 
 def regression(
     study: Study, variant: Variant, count: int, repeat: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
-    """What a regression on frozen embeddings takes in one repeat, as `ridge.fit_predict` wants it.
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "strength n"]]:
+    """What `probe.regress` makes of the frozen embeddings, at the end of the tower or, for a probe, in its middle.
 
-    A probe behind MPP has the prior that MPP's images taught, unless `probe_prior` is 0, and is then not standardised.
+    A probe behind MPP has the prior that MPP's images taught.
 
     Raises:
         UserError: the features were made without what the probe reads.
     """
     features, places = study.features_of(variant), labelled_places(study, count, repeat)
-    embeddings = (features.probed() if variant.probe else features.embeddings).mean(dim=1).numpy()
-    informed = variant.probe and variant.mpp and study.finetune.probe_prior > 0
-    if informed:
-        embeddings = embeddings @ study.prior.root(study.finetune.probe_prior)
-    test = embeddings[study.folds[repeat - 1].test]
-    return embeddings[places], study.scores[places].numpy(), test, study.finetune.standardise and not informed
+    read = features.probed().mean(dim=1) if variant.probe else features.embeddings.mean(dim=1)[:, None]
+    given = (read[places].numpy(), study.scores[places].numpy(), read[study.folds[repeat - 1].test].numpy())
+    return regress(*given, study.finetune, study.prior if variant.probe and variant.mpp else None)
 
 
 def read_study(
@@ -151,7 +149,7 @@ def read_study(
         finetune=finetune,
         seed=compute.seed,
         runtime=runtime,
-        prior=prior.load(folders.prior, pretrained, finetune.probe_block),
+        prior=prior.load(folders.prior, pretrained, finetune.probe_blocks),
     )
 
 
@@ -170,12 +168,12 @@ def run_repeat(study: Study, variant: str, labels: int | float, qgr: Qgr, repeat
         candidates, steps = outcome.predictions.numpy(), outcome.steps.assign(**key)
         if recipe.probe:
             share = study.finetune.probe_share
-            regressed = ridge.fit_predict(*regression(study, recipe, count, repeat)).clip(0, 1)  # as the quality itself
+            regressed, _ = regression(study, recipe, count, repeat)
+            regressed = regressed.clip(0, 1)  # as the quality itself
             candidates = (1 - share) * candidates + share * regressed
         last = candidates[-1]
     else:
-        given = regression(study, recipe, count, repeat)
-        last, candidates = ridge.fit_predict(*given), ridge.predict_each(*given)
+        last, candidates = regression(study, recipe, count, repeat)
         steps = pd.DataFrame()
     truth = study.scores[fold.test].numpy()
     best = max(srcc(candidate, truth) for candidate in candidates)

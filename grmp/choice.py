@@ -69,7 +69,7 @@ def _run_stages(
         made = replace(made, prompts=folder / "prompts.safetensors")
         files = {"weights": str(made.clip), "target": str(made.prompts), "reports": str(folder)}
         run("02_pretrain", ("image", "prompts", "pretrain"), **files, short_side=settings.distort.short_side)
-    elsewhere = settings.finetune.probe_block != base.finetune.probe_block
+    elsewhere = settings.finetune.probe_blocks != base.finetune.probe_blocks
     if variant.mpp and variant.probe and (elsewhere or made.prompts != places.prompts):
         made = replace(made, prior=folder / "prior.safetensors")
         prior.make(made.prior, made.clip, made.prompts, settings)
@@ -104,13 +104,13 @@ def _study(base: Params, settings: Params, variant: str, places: Folders, made: 
         finetune=settings.finetune,
         seed=settings.compute.seed,
         runtime=runtime,
-        prior=prior.load(made.prior, model, settings.finetune.probe_block) if informed else None,
+        prior=prior.load(made.prior, model, settings.finetune.probe_blocks) if informed else None,
     )
 
 
 def _cut(settings: Params) -> tuple[Any, ...]:
     """What the crops of rated images, and the tokens that are kept of them, depend on."""
-    cut = settings.target.fit, settings.finetune.views, settings.finetune.blocks, settings.finetune.probe_block
+    cut = settings.target.fit, settings.finetune.views, settings.finetune.blocks, settings.finetune.probe_blocks
     return settings.image, settings.distort.short_side, *cut
 
 

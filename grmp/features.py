@@ -4,7 +4,7 @@ In fine-tuning, the image blocks below the first trained one see frozen weights 
 crop never changes. It is computed for a finite set of crops.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -34,25 +34,25 @@ BATCH = 32  # crops at a time; without effect on the result beyond rounding
 class Features:
     """Of each crop of each image: tokens in front of the first trained block, and the image embedding.
 
-    `middle` is the embedding read in the middle of the tower, where the probe does; None where nobody asked for it.
+    `middle` are the embeddings read in the middle of the tower, where the probe does; None where nobody asked for them.
     """
 
     tokens: Float[Tensor, "n view t d"]
     embeddings: Float[Tensor, "n view e"]
-    middle: Float[Tensor, "n view e"] | None = None
+    middle: Float[Tensor, "n view block e"] | None = None
 
     def at(self, places: Int[Tensor, " m"]) -> "Features":
         """Those of the images at `places`."""
         return Features(**{name: value[places] for name, value in self.tensors().items()})
 
-    def probed(self) -> Float[Tensor, "n view e"]:
+    def probed(self) -> Float[Tensor, "n view block e"]:
         """`middle`, which has to be there.
 
         Raises:
             UserError: it is not.
         """
         if self.middle is None:
-            raise UserError("the features hold nothing for a probe (finetune.probe_block); `dvc repro features` does")
+            raise UserError("the features hold nothing for a probe (finetune.probe_blocks); `dvc repro features` does")
         return self.middle
 
     def tensors(self) -> dict[str, Tensor]:
@@ -89,29 +89,28 @@ def frozen_features(
     runtime: Runtime,
     title: str,
     keep_tokens: bool = True,
-    probe_block: int | None = None,
+    probe_blocks: Sequence[int] = (),
 ) -> Features:
     """Run the frozen blocks over every crop, and the rest of the untrained tower for its embedding.
 
-    Tokens are large: without `keep_tokens` an empty tensor stands in their place. With `probe_block`, the embedding is
-    also read behind that block, counted from 1 (behind the last one where there are fewer). Batches that an interrupted
-    run had finished are not computed again.
+    Tokens are large: without `keep_tokens` an empty tensor stands in their place. The embedding is also read behind
+    each of `probe_blocks`, counted from 1 (behind the last one where there are fewer). Batches that an interrupted run
+    had finished are not computed again.
     """
-    depth = len(model.clip.visual.transformer.resblocks)
-    stops = {"tokens": start_block} | ({} if probe_block is None else {"middle": min(probe_block, depth)})
-    how = (stops, str(runtime.device), runtime.precision, keep_tokens)
+    probed = model.stops(probe_blocks)
+    how = (start_block, probed, str(runtime.device), runtime.precision, keep_tokens)
     journal = Journal(title, model.state_dict(), crops, how)
 
     def run(part: UInt8[Tensor, "b 3 s s"]) -> dict[str, Tensor]:
-        found, here = {}, 0
+        early, found = {}, {}
         with runtime.autocast():
-            x = model.begin(to_float(part.to(runtime.device)), stop=0)
-            for name, stop in sorted(stops.items(), key=lambda item: item[1]):
-                x, here = model.advance(x, here, stop), stop
-                found[name] = x if name == "tokens" else model.read_early(x).cpu()
-            x = found["tokens"]
-            found["embeddings"] = model.finish(x, start=start_block).cpu()
-        return found | {"tokens": (x if keep_tokens else x[:, :0]).to(runtime.dtype).cpu()}
+            for stop, x in model.walk(to_float(part.to(runtime.device)), {start_block, *probed}):
+                if stop in probed:
+                    early[stop] = model.read_early(x).cpu()
+                if stop == start_block:
+                    found["embeddings"] = model.finish(x, start=start_block).cpu()
+                    found["tokens"] = (x if keep_tokens else x[:, :0]).to(runtime.dtype).cpu()
+        return found | ({"middle": torch.stack([early[stop] for stop in probed], dim=1)} if probed else {})
 
     whole = in_batches(crops.flatten(0, 1), run, journal, title)
     return Features(**{name: value.unflatten(0, crops.shape[:2]) for name, value in whole.items()})
@@ -130,7 +129,7 @@ def load(path: Path) -> Features:
     """
     _, kept = read_checkpoint(path)
     found = {name: value.ndim for name, value in kept.items()}
-    if found | {"middle": 3} != {"tokens": 4, "embeddings": 3, "middle": 3}:
+    if found | {"middle": 4} != {"tokens": 4, "embeddings": 3, "middle": 4}:
         raise UserError(f"{path}: holds no features; `dvc repro features` makes them")
     return Features(**kept)
 
@@ -148,8 +147,8 @@ def target_features(
     if settings.target and settings.target.fit == "squash":
         pictures = [squash(picture, size) for picture in pictures]
     crops = torch.stack([even_crops(picture, size, settings.finetune.views) for picture in pictures])
-    start_block, probe = first_trained_block(model, settings.finetune.blocks), settings.finetune.probe_block
-    return frozen_features(model, crops, start_block, runtime, title, probe_block=probe)
+    start_block, probe = first_trained_block(model, settings.finetune.blocks), settings.finetune.probe_blocks
+    return frozen_features(model, crops, start_block, runtime, title, probe_blocks=probe)
 
 
 def main(

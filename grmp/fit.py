@@ -36,8 +36,8 @@ def look(model: PromptedCLIP, crops: UInt8[Tensor, "n view 3 s s"], settings: Pa
     untouched = unprompted(model.clip, settings.prompts)
     untouched.eval().requires_grad_(False).to(runtime.device)
     block = first_trained_block(model, settings.finetune.blocks)
-    probe, title = settings.finetune.probe_block, "labelled images, with prompts"
-    prompted_ones = frozen_features(model, crops, block, runtime, title, probe_block=probe)
+    probe, title = settings.finetune.probe_blocks, "labelled images, with prompts"
+    prompted_ones = frozen_features(model, crops, block, runtime, title, probe_blocks=probe)
     plain_ones = frozen_features(untouched, crops, block, runtime, "labelled images, without", keep_tokens=False)
     return Features(prompted_ones.tokens, plain_ones.embeddings, prompted_ones.middle)
 
@@ -107,7 +107,7 @@ def fit(opinions: Opinions, share: float, settings: Params, out: Path, folders: 
     images = (read_input(path, settings.distort.short_side) for path in opinions.paths)
     crops = torch.stack([even_crops(image, settings.image.crop, settings.finetune.views) for image in images])
     seen = look(model, crops, settings, runtime)
-    taught = prior.load(folders.prior, model, settings.finetune.probe_block)
+    taught = prior.load(folders.prior, model, settings.finetune.probe_blocks)
     held_out = assess(model, taught, seen, opinions, share, settings, runtime)
     bounds = opinions.bounds or own_bounds(opinions.scores)
     trained = adapt(model, taught, seen, _targets(opinions.scores, bounds), settings, runtime)

@@ -1,6 +1,6 @@
 """PromptedCLIP: images to quality, and images to scene logits."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -72,6 +72,13 @@ class PromptedCLIP(nn.Module):
             x = self._run(x, index)
         return x
 
+    def walk(self, images: Float[Tensor, "b 3 h w"], stops: Iterable[int]) -> Iterator[tuple[int, Tensor]]:
+        """Every one of `stops`, in ascending order, with the tokens in front of that block, as `begin` gives them."""
+        x, here = self.begin(images, stop=0), 0
+        for stop in sorted(set(stops)):
+            x, here = self.advance(x, here, stop), stop
+            yield stop, x
+
     def read_early(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b e"]:
         """L2-normalised embeddings as if the blocks that are still to come were not there."""
         return pool_image(self.clip, x[:, :1])
@@ -86,17 +93,24 @@ class PromptedCLIP(nn.Module):
     def _run(self, x: Float[Tensor, "b n d"], index: int) -> Float[Tensor, "b n d"]:
         return run_block(self.clip.visual.transformer.resblocks[index], x, context=self.prompt(index))
 
-    def encode_twice(
-        self, images: Float[Tensor, "b 3 h w"], block: int
-    ) -> tuple[Float[Tensor, "b e"], Float[Tensor, "b e"]]:
-        """L2-normalised embeddings of images in [0, 1], at the end and as read behind `block`, counted from 1.
+    def encode_along(
+        self, images: Float[Tensor, "b 3 h w"], blocks: Sequence[int]
+    ) -> tuple[Float[Tensor, "b e"], Float[Tensor, "b block e"]]:
+        """L2-normalised embeddings of images in [0, 1], at the end and as read behind `blocks`, counted from 1.
 
-        With fewer blocks than that, behind the last one.
+        Where there are fewer blocks, behind the last one.
         """
-        last = len(self.clip.visual.transformer.resblocks) - 1
-        x = self.begin(images, stop=min(block, last))
-        middle = x if block <= last else self.advance(x, last, last + 1)
-        return self.finish(x, start=min(block, last)), self.read_early(middle)
+        stops, last = self.stops(blocks), len(self.clip.visual.transformer.resblocks) - 1
+        early = {}
+        for stop, x in self.walk(images, {*stops, last}):
+            early[stop] = self.read_early(x)
+            if stop == last:
+                whole = self.finish(x, start=last)
+        return whole, torch.stack([early[stop] for stop in stops], dim=1)
+
+    def stops(self, blocks: Iterable[int]) -> list[int]:
+        """The index of the block behind each of `blocks`, which count from 1; at the end where there are fewer."""
+        return [min(block, len(self.clip.visual.transformer.resblocks)) for block in blocks]
 
     @property
     def patch(self) -> int:

@@ -161,7 +161,7 @@ class Finetune(Section):
     text_learning_rate: Rate
     weight_decay: Annotated[float, Field(ge=0, strict=True)]
     evaluations: Count
-    probe_block: Count
+    probe_blocks: Annotated[tuple[Count, ...], Field(min_length=1)]
     probe_share: Annotated[float, Field(ge=0, le=1, strict=True)]
     probe_prior: Annotated[float, Field(ge=0, le=1e6, strict=True)]
     standardise: bool

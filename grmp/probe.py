@@ -1,22 +1,23 @@
-"""The probe inside of a model: a ridge regression on the middle of the tower, averaged into the quality."""
+"""The probe: regressions on the middle of the tower, one behind each of some blocks, whose mean joins the quality."""
 
 from typing import Annotated
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from grmp import ridge
+from grmp import bayes, ridge
 from grmp.features import Features
 from grmp.params import Count, Finetune, Section
 from grmp.prior import Prior
 
 
 class ProbeSettings(Section):
-    """Behind which block it reads, counted from 1, and what it counts in the mean."""
+    """Behind which blocks it reads, counted from 1, and what it counts in the mean."""
 
-    block: Count
+    blocks: Annotated[tuple[Count, ...], Field(min_length=1)]
     share: Annotated[float, Field(gt=0, le=1, strict=True)]
 
 
@@ -25,23 +26,23 @@ class Probe(nn.Module):
 
     Args:
         settings: which `f` it takes, and its share.
-        width: channels of `f`.
+        width: channels of `f` behind one block.
     """
 
     def __init__(self, settings: ProbeSettings, width: int) -> None:
         super().__init__()
         self.settings = settings
-        self.register_buffer("weight", torch.zeros(width))
+        self.register_buffer("weight", torch.zeros(len(settings.blocks), width))
         self.register_buffer("bias", torch.zeros(()))
 
-    def forward(self, quality: Float[Tensor, " b"], middle: Float[Tensor, "b e"]) -> Float[Tensor, " b"]:
+    def forward(self, quality: Float[Tensor, " b"], middle: Float[Tensor, "b block e"]) -> Float[Tensor, " b"]:
         """The quality with the probe's part in it, of crops whose embeddings in the middle are `middle`."""
-        regressed = (middle.float() @ self.weight + self.bias).clamp(0, 1)
+        regressed = (middle.float().flatten(1) @ self.weight.flatten() + self.bias).clamp(0, 1)
         return torch.lerp(quality, regressed, self.settings.share)
 
 
 def fit_probe(seen: Features, scores: Float[Tensor, " k"], settings: Finetune, prior: Prior) -> Probe | None:
-    """The ridge regression of labelled images' scores on the mean of their views; None with a share of 0.
+    """The probe of labelled images' scores on the mean of their views; None with a share of 0.
 
     With `settings.probe_prior` its weights are expected to be as `prior` says.
 
@@ -50,15 +51,41 @@ def fit_probe(seen: Features, scores: Float[Tensor, " k"], settings: Finetune, p
     """
     if not settings.probe_share:
         return None
-    middle = seen.probed().mean(dim=1).numpy()
-    chosen = ProbeSettings(block=settings.probe_block, share=float(settings.probe_share))
-    if settings.probe_prior:
-        root = prior.root(settings.probe_prior)
-        weight, bias = ridge.coefficients(middle @ root, scores.numpy())
-        weight = root @ weight
+    middle = seen.probed().mean(dim=1).transpose(0, 1).numpy()
+    chosen = ProbeSettings(blocks=settings.probe_blocks, share=float(settings.probe_share))
+    probe, roots = Probe(chosen, middle.shape[-1]), _roots(settings, prior)
+    if roots is None:
+        found = [ridge.coefficients(block, scores.numpy(), settings.standardise) for block in middle]
     else:
-        weight, bias = ridge.coefficients(middle, scores.numpy(), settings.standardise)
-    probe = Probe(chosen, len(weight))
-    probe.weight.copy_(torch.from_numpy(weight))
-    probe.bias.fill_(bias)
+        fitted = [bayes.fit(block @ root, scores.numpy()) for block, root in zip(middle, roots, strict=True)]
+        mapped = [one.coefficients() for one in fitted]
+        found = [(root @ weight, bias) for (weight, bias), root in zip(mapped, roots)]
+    probe.weight.copy_(torch.from_numpy(np.stack([weight for weight, _ in found]) / len(found)))
+    probe.bias.fill_(np.mean([bias for _, bias in found]))
     return probe
+
+
+def regress(
+    train: Float[np.ndarray, "k block e"],
+    scores: Float[np.ndarray, " k"],
+    test: Float[np.ndarray, "n block e"],
+    settings: Finetune,
+    prior: Prior | None,
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "strength n"]]:
+    """Predictions for `test`, the mean of one regression behind each block, and those of every strength.
+
+    With a `prior`, and `settings.probe_prior` above 0, they are Bayesian, and ridge regressions otherwise.
+    """
+    roots, each = _roots(settings, prior), list(zip(train.swapaxes(0, 1), test.swapaxes(0, 1)))
+    if roots is None:
+        given = [(few, scores, many, settings.standardise) for few, many in each]
+        found = [(ridge.fit_predict(*one), ridge.predict_each(*one)) for one in given]
+    else:
+        fitted = [(bayes.fit(few @ root, scores), many @ root) for (few, many), root in zip(each, roots, strict=True)]
+        rows = [(one, one.predict_each(many)) for one, many in fitted]
+        found = [(one.odds @ strengths, strengths) for one, strengths in rows]
+    return tuple(np.mean(parts, axis=0) for parts in zip(*found))
+
+
+def _roots(settings: Finetune, prior: Prior | None) -> Float[np.ndarray, "block e e"] | None:
+    return prior.root(settings.probe_prior) if prior and settings.probe_prior else None

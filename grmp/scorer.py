@@ -95,7 +95,7 @@ class Scorer(nn.Module):
     def _judge_crops(self, crops: Float[Tensor, "b 3 s s"]) -> Float[Tensor, " b"]:
         if self.probe is None:
             return self.model(crops)
-        embeddings, middle = self.model.encode_twice(crops, self.probe.settings.block)
+        embeddings, middle = self.model.encode_along(crops, self.probe.settings.blocks)
         return self.probe(self.model.quality_logit(embeddings).sigmoid(), middle)
 
     def score(self, images: Source | Iterable[Source], batch: int = 32) -> pd.DataFrame:

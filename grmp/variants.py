@@ -49,7 +49,7 @@ VARIANTS = {
     "without_both": Variant("without both", "#A8588A", "D", ":", mpp=False, qgr=False),
     "ridge": Variant("frozen CLIP + ridge", "#5A5A5A", "X", (0, (6, 2)), mpp=False, qgr=False, tuned=False),
     "probe": Variant(
-        "middle block + ridge", "#7A5C00", "P", (0, (1, 3)), mpp=False, qgr=False, tuned=False, probe=True
+        "middle blocks + ridge", "#7A5C00", "P", (0, (1, 3)), mpp=False, qgr=False, tuned=False, probe=True
     ),
     "full_probe": Variant("MPP + QGR + probe", "#000000", "*", (0, (8, 1)), probe=True),
 }

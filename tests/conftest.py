@@ -110,9 +110,9 @@ def runtime() -> Runtime:
 
 @pytest.fixture
 def prior() -> Prior:
-    """What twelve random embeddings of three photographs teach."""
+    """What twelve random embeddings of three photographs teach, read behind three blocks."""
     generator = torch.Generator().manual_seed(6)
-    embeddings = torch.nn.functional.normalize(torch.randn(12, 16, generator=generator), dim=-1)
+    embeddings = torch.nn.functional.normalize(torch.randn(12, 3, 16, generator=generator), dim=-1)
     return learn(embeddings, torch.rand(12, generator=generator), [*"aaaabbbbcccc"])
 
 
@@ -125,8 +125,8 @@ def study(clip: CLIP, model: PromptedCLIP, settings: Params, runtime: Runtime, p
     order = torch.randperm(POOL + TEST, generator=generator)
     fold = Fold(order[:POOL].sort().values, order[POOL:].sort().values)
     return Study(
-        plain=frozen_features(plain, crops, 1, runtime, "plain", probe_block=2),
-        meta=frozen_features(model, crops, 1, runtime, "meta", probe_block=2),
+        plain=frozen_features(plain, crops, 1, runtime, "plain", probe_blocks=[1, 2, 3]),
+        meta=frozen_features(model, crops, 1, runtime, "meta", probe_blocks=[1, 2, 3]),
         scores=torch.rand(POOL + TEST, generator=generator),
         folds=[fold, fold],
         clip=clip,

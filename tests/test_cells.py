@@ -7,7 +7,7 @@ import pytest
 import torch
 from conftest import POOL, TEST
 
-from grmp import backbone, cells, features, prior
+from grmp import backbone, cells, features, prior, ridge
 from grmp.cells import (
     Folders,
     Study,
@@ -24,7 +24,7 @@ from grmp.errors import UserError
 from grmp.metrics import DECIMALS, srcc
 from grmp.model import PromptedCLIP
 from grmp.params import Params
-from grmp.ridge import fit_predict
+from grmp.probe import regress
 from grmp.sets import Fold, write_manifest
 from grmp.variants import VARIANTS
 
@@ -119,9 +119,7 @@ def test_ridges_strength_is_chosen_without_the_test_part(
 ) -> None:
     given = []
     monkeypatch.setattr(
-        cells.ridge,
-        "fit_predict",
-        lambda train, scores, test, how: given.append((train, scores)) or np.arange(len(test)),
+        ridge, "fit_predict", lambda train, scores, test, how: given.append((train, scores)) or np.arange(len(test))
     )
     run_cell(study, "ridge", 6, settings.qgr)
     for repeat, (train, scores) in enumerate(given, 1):
@@ -130,13 +128,16 @@ def test_ridges_strength_is_chosen_without_the_test_part(
         np.testing.assert_array_equal(scores, study.scores[places])
 
 
-def test_a_probe_without_tuning_is_the_ridge_on_the_middle_of_the_untouched_tower(
+def test_a_probe_without_tuning_is_the_mean_of_ridges_in_the_middle_of_the_untouched_tower(
     study: Study, settings: Params
 ) -> None:
-    read_there = dataclasses.replace(study.plain, embeddings=study.plain.middle)
-    expected = run_cell(dataclasses.replace(study, plain=read_there), "ridge", 6, settings.qgr)
-    found = run_cell(study, "probe", 6, settings.qgr)
-    assert found.predictions["predicted"].equals(expected.predictions["predicted"])
+    def run(block: int) -> pd.Series:
+        read_there = dataclasses.replace(study.plain, embeddings=study.plain.middle[:, :, block])
+        changed = dataclasses.replace(study, plain=read_there)
+        return run_cell(changed, "ridge", 6, settings.qgr).predictions["predicted"]
+
+    found = run_cell(study, "probe", 6, settings.qgr).predictions["predicted"]
+    np.testing.assert_allclose(found, sum(map(run, range(3))) / 3, atol=1.1 * 10**-DECIMALS)
 
 
 def test_a_probe_expects_what_the_prior_says_behind_mpp_alone(study: Study, settings: Params) -> None:
@@ -146,10 +147,11 @@ def test_a_probe_expects_what_the_prior_says_behind_mpp_alone(study: Study, sett
 
     assert run("probe", 3.0).equals(run("probe", 0.0))
     assert not run("full_probe", 3.0).equals(run("full_probe", 0.0))
-    seen = study.meta.middle.mean(dim=1).numpy() @ study.prior.root(3.0)
+    seen = study.meta.middle.mean(dim=1).numpy()
     for repeat, fold in enumerate(study.folds, 1):
         places = labelled_places(study, 6, repeat)
-        expected = fit_predict(seen[places], study.scores[places].numpy(), seen[fold.test]).clip(0, 1)
+        given = (seen[places], study.scores[places].numpy(), seen[fold.test])
+        expected = regress(*given, study.finetune.model_copy(update={"probe_prior": 3.0}), study.prior)[0].clip(0, 1)
         found = run("full_probe", 3.0)[(repeat - 1) * TEST : repeat * TEST]
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
@@ -165,7 +167,7 @@ def test_a_probe_beside_tuning_is_averaged_in_by_its_share(study: Study, setting
 
 def test_features_without_what_the_probe_reads_are_refused(study: Study, settings: Params) -> None:
     bare = dataclasses.replace(study, plain=dataclasses.replace(study.plain, middle=None))
-    with pytest.raises(UserError, match=r"finetune\.probe_block.*dvc repro features"):
+    with pytest.raises(UserError, match=r"finetune\.probe_blocks.*dvc repro features"):
         run_cell(bare, "probe", 6, settings.qgr)
 
 
@@ -294,7 +296,7 @@ def folders(study: Study, config: dict, settings: Params, tmp_path: Path) -> Fol
     made = Folders(*(tmp_path / name for name in names))
     backbone.save(made.clip, study.clip, config, settings.backbone)
     save_prompts(made.prompts, study.pretrained)
-    prior.save(made.prior, study.prior, study.pretrained, settings.finetune.probe_block)
+    prior.save(made.prior, study.prior, study.pretrained, settings.finetune.probe_blocks)
     for name in ("plain", "meta"):
         features.save(made.features / f"{name}.safetensors", getattr(study, name))
     made.target.mkdir()

@@ -125,7 +125,7 @@ def study(
     monkeypatch.chdir(tmp_path)
     backbone.save(Folders.clip, clip, config, settings.backbone)
     save_prompts(Folders.prompts, model)
-    save(Folders.prior, prior, model, settings.finetune.probe_block)
+    save(Folders.prior, prior, model, settings.finetune.probe_blocks)
     with Path("params.yaml").open("w") as file:
         YAML(typ="safe").dump(settings.model_dump(mode="json"), file)
     return tmp_path

@@ -50,14 +50,15 @@ def test_without_tokens_the_embeddings_are_the_same(model: PromptedCLIP, crops: 
     assert torch.equal(slim.embeddings, frozen_features(model, crops, 1, runtime, "test").embeddings)
 
 
-@pytest.mark.parametrize("probe_block", [1, 2, 3, 9])
-def test_the_probe_reads_the_class_token_behind_its_block_by_clips_own_norm_and_projection(
-    model: PromptedCLIP, crops: torch.Tensor, runtime: Runtime, probe_block: int
+@pytest.mark.parametrize("probe_blocks", [[1], [3, 1], [2, 9], [9, 2, 9]])
+def test_the_probe_reads_the_class_token_behind_its_blocks_by_clips_own_norm_and_projection(
+    model: PromptedCLIP, crops: torch.Tensor, runtime: Runtime, probe_blocks: list[int]
 ) -> None:
-    kept = frozen_features(model, crops, 1, runtime, "test", probe_block=probe_block)
-    behind = model.begin(to_float(crops[:, 1]), stop=min(probe_block, 3))[:, 0]
-    expected = model.clip.visual.ln_post(behind) @ model.clip.visual.proj
-    torch.testing.assert_close(kept.middle[:, 1], torch.nn.functional.normalize(expected, dim=-1), **ROUNDING)
+    kept = frozen_features(model, crops, 1, runtime, "test", probe_blocks=probe_blocks)
+    for place, block in enumerate(probe_blocks):
+        behind = model.begin(to_float(crops[:, 1]), stop=min(block, 3))[:, 0]
+        expected = torch.nn.functional.normalize(model.clip.visual.ln_post(behind) @ model.clip.visual.proj, dim=-1)
+        torch.testing.assert_close(kept.middle[:, 1, place], expected, **ROUNDING)
     without = frozen_features(model, crops, 1, runtime, "test")
     assert without.middle is None
     assert torch.equal(kept.tokens, without.tokens)
@@ -80,7 +81,7 @@ def test_features_of_some_images_are_theirs(model: PromptedCLIP, crops: torch.Te
     assert some.tokens.shape == (2, 2, 10, 64)
 
 
-@pytest.mark.parametrize("middle", [None, torch.randn(2, 1, 5)])
+@pytest.mark.parametrize("middle", [None, torch.randn(2, 1, 3, 5)])
 def test_what_is_kept_comes_back(tmp_path: Path, middle: torch.Tensor | None) -> None:
     made = Features(torch.randn(2, 1, 3, 4).bfloat16(), torch.randn(2, 1, 5), middle)
     save(tmp_path / "features.safetensors", made)
@@ -128,7 +129,7 @@ def test_the_stage_keeps_plain_and_prompted_features_of_the_target(
     plain, meta = (load(tmp_path / f"{prompts}.safetensors") for prompts in ("plain", "meta"))
     assert plain.tokens.shape == meta.tokens.shape == (5, 2, 10, 64)
     torch.testing.assert_close(model.finish(meta.tokens[:, 0], 1), meta.embeddings[:, 0], **ROUNDING)
-    assert plain.middle.shape == meta.middle.shape == (5, 2, 16)
+    assert plain.middle.shape == meta.middle.shape == (5, 2, 3, 16)
     assert not torch.allclose(plain.embeddings, meta.embeddings, atol=1e-3)
 
 

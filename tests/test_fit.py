@@ -40,7 +40,7 @@ def opinions(tmp_path: Path) -> Opinions:
 def folders(tmp_path: Path, clip: CLIP, config: dict, model: PromptedCLIP, settings: Params, prior: Prior) -> Folders:
     names = ("clip", "prompts", "prior")
     made = Folders(**{name: tmp_path / f"{name}.safetensors" for name in names})
-    save_prior(made.prior, prior, model, settings.finetune.probe_block)
+    save_prior(made.prior, prior, model, settings.finetune.probe_blocks)
     backbone.save(made.clip, clip, config, settings.backbone)
     save_prompts(made.prompts, model)
     return made
@@ -147,7 +147,7 @@ def test_the_probe_is_in_the_checkpoint_where_it_has_a_share(
     fit.fit(opinions, 0, settings.model_copy(update={"finetune": tuned}), out, folders)
     probe = load(out, "cpu").probe
     assert (probe is None) == (not share)
-    assert not share or (probe.settings.share, probe.settings.block) == (share, tuned.probe_block)
+    assert not share or (probe.settings.share, probe.settings.blocks) == (share, tuned.probe_blocks)
 
 
 def test_without_a_hold_out_the_card_says_so(

@@ -91,7 +91,7 @@ def test_pre_training(model: PromptedCLIP, settings: Params, runtime: Runtime, d
 
 def test_features(model: PromptedCLIP, runtime: Runtime, disturbed: Callable) -> None:
     crops = torch.randint(0, 256, (400, 2, 3, 48, 48), dtype=torch.uint8)
-    disturbed(lambda: digest(frozen_features(model, crops, 2, runtime, "plain", probe_block=1).tensors()))
+    disturbed(lambda: digest(frozen_features(model, crops, 2, runtime, "plain", probe_blocks=[1]).tensors()))
 
 
 def test_distorted_images(photographs: Path, settings: Params, tmp_path: Path, disturbed: Callable) -> None:

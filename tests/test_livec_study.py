@@ -12,7 +12,7 @@ from tiny_clone import TINY, edit, make_clone, run
 COUNT = 24
 CHOICES = {
     "anew": {"align.crops": 1, "distort.window": 1.0},
-    "earlier_probe": {"variant": "full_probe", "finetune.probe_block": 1},
+    "earlier_probe": {"variant": "full_probe", "finetune.probe_blocks": [1]},
     "squashed": {"variant": "ridge", "target.fit": "squash"},
 }
 ROLES = ["train"] * 16 + ["val"] * 2 + ["test"] * 6

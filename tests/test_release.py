@@ -43,12 +43,11 @@ def stages(
     paths = dict(zip(keys, (tmp_path / name for name in names)))
     backbone.save(paths["clip"], clip, config, settings.backbone)
     save_prompts(paths["prompts"], model)
-    save(paths["prior"], prior, model, settings.finetune.probe_block)
+    save(paths["prior"], prior, model, settings.finetune.probe_blocks)
     plain = prompted(clip, settings.prompts.model_copy(update={"image_tokens": 0})).eval()
     for name, chosen in (("plain", plain), ("meta", model)):
-        features.save(
-            paths["features"] / f"{name}.safetensors", frozen_features(chosen, crops, 1, runtime, name, probe_block=2)
-        )
+        found = frozen_features(chosen, crops, 1, runtime, name, probe_blocks=settings.finetune.probe_blocks)
+        features.save(paths["features"] / f"{name}.safetensors", found)
     with paths["params_path"].open("w") as file:
         YAML(typ="safe").dump(settings.model_dump(mode="json"), file)
     paths["target"].mkdir()

@@ -43,14 +43,15 @@ def test_the_quality_is_the_mean_over_even_crops(scorer: Scorer, model: Prompted
     torch.testing.assert_close(scorer(image[None])[0], expected, **ROUNDING)
 
 
-@pytest.mark.parametrize("block", [1, 2, 3, 9])
-def test_a_probe_is_averaged_into_the_quality_of_each_crop(model: PromptedCLIP, block: int) -> None:
-    probe = Probe(ProbeSettings(block=block, share=0.25), 16)
-    probe.weight.copy_(torch.randn(16) / 4)
+@pytest.mark.parametrize("blocks", [(1,), (2, 3), (9, 1)])
+def test_a_probe_is_averaged_into_the_quality_of_each_crop(model: PromptedCLIP, blocks: tuple[int, ...]) -> None:
+    probe = Probe(ProbeSettings(blocks=blocks, share=0.25), 16)
+    probe.weight.copy_(torch.randn(len(blocks), 16) / 4)
     probe.bias.fill_(0.5)
     images = torch.rand(3, 3, 48, 48)
-    middle = model.read_early(model.begin(images, stop=min(block, 3)))
-    expected = 0.75 * model(images) + 0.25 * (middle @ probe.weight + 0.5).clamp(0, 1)
+    read = [model.read_early(model.begin(images, stop=min(block, 3))) for block in blocks]
+    regressed = sum(part @ weight for part, weight in zip(read, probe.weight)) + 0.5
+    expected = 0.75 * model(images) + 0.25 * regressed.clamp(0, 1)
     found = Scorer(model, Input(short_side=48, crop=48, views=1), probe)(images)
     torch.testing.assert_close(found, expected, **ROUNDING)
 

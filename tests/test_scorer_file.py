@@ -57,8 +57,8 @@ def test_another_crop_than_the_pre_trainings_comes_back(
 @pytest.fixture
 def probed(tmp_path: Path, scorer: Scorer, checkpoint: Path, settings: Params, card: Card) -> Path:
     """The scorer with a probe on disk."""
-    probe = Probe(ProbeSettings(block=2, share=0.5), 16)
-    probe.weight.copy_(torch.randn(16))
+    probe = Probe(ProbeSettings(blocks=(2, 3), share=0.5), 16)
+    probe.weight.copy_(torch.randn(2, 16))
     path, clip = tmp_path / "probed.safetensors", checkpoint.with_name("clip.safetensors")
     save(path, Scorer(scorer.model, scorer.view, probe), clip, settings.prompts, card)
     return path
@@ -66,13 +66,13 @@ def probed(tmp_path: Path, scorer: Scorer, checkpoint: Path, settings: Params, c
 
 def test_a_probe_comes_back(probed: Path, scorer: Scorer) -> None:
     images, again = torch.rand(1, 3, 64, 64), load(probed, "cpu")
-    assert again.probe.settings == ProbeSettings(block=2, share=0.5)
+    assert again.probe.settings == ProbeSettings(blocks=(2, 3), share=0.5)
     assert torch.equal(again(images), Scorer(scorer.model, scorer.view, again.probe)(images))
     assert not torch.equal(again(images), scorer(images))
 
 
 @pytest.mark.parametrize(
-    "value", ["null", '{"block": 0, "share": 0.5}', '{"block": 2, "share": 2.0}', '{"block": 2}', "[]"]
+    "value", ["null", '{"blocks": [0], "share": 0.5}', '{"blocks": [2], "share": 2.0}', '{"blocks": [2]}', "[]"]
 )
 def test_a_probe_that_is_not_as_described_is_named(probed: Path, value: str) -> None:
     about, state = read_checkpoint(probed)

@@ -75,7 +75,7 @@ def time_features(crops: int) -> float:
         first_trained_block(model, own.finetune.blocks),
         runtime,
         "features",
-        probe_block=own.finetune.probe_block,
+        probe_blocks=own.finetune.probe_blocks,
     )
     return time.process_time() - started
 

@@ -168,8 +168,8 @@ class Tensors:
         some = {"tokens": torch.rand(2, 2, 3, 4).bfloat16(), "embeddings": torch.rand(2, 2, 4)}
         self.seeds = [self.path.read_bytes(), save(some), save(some, {"about": '{"x": "y"}'}), save({})]
         self.model = load_prompts(self.path, self.clip, self.settings)
-        taught = prior.learn(torch.rand(8, self.clip.visual.output_dim), torch.rand(8), [*"aaaabbbb"])
-        prior.save(self.path, taught, self.model, 1)
+        taught = prior.learn(torch.rand(8, 2, self.clip.visual.output_dim), torch.rand(8), [*"aaaabbbb"])
+        prior.save(self.path, taught, self.model, (1, 2))
         self.seeds.append(self.path.read_bytes())
 
     def inputs(self) -> SearchStrategy[bytes]:
@@ -183,7 +183,7 @@ class Tensors:
         if "tokens" in values:
             assert features.load(self.path).at(torch.arange(1)).tokens.ndim == 4
         elif "moved" in values:
-            assert np.isfinite(prior.load(self.path, self.model, 1).root(3.0)).all()
+            assert np.isfinite(prior.load(self.path, self.model, (1, 2)).root(3.0)).all()
         else:
             load_prompts(self.path, self.clip, self.settings)
 
@@ -209,7 +209,7 @@ class Scorers:
         few = settings.prompts.model_copy(update={"image_tokens": 2, "depth": 1})
         clip = backbone.build(TINY)
         backbone.save(clip_path, clip, TINY, settings.backbone)
-        probe = Probe(ProbeSettings(block=1, share=0.5), clip.visual.output_dim)
+        probe = Probe(ProbeSettings(blocks=(1,), share=0.5), clip.visual.output_dim)
         scorer = Scorer(prompted(clip, few), Input(short_side=40, crop=32, views=2), probe)
         scorer_file.save(self.path, scorer, clip_path, few, _card(settings))
         self.header, self.body = parts_of(self.path.read_bytes())
