@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 NOISES = np.logspace(-2.5, 2.5, 21)
-"""Variances of the noise that are thought alike probable beforehand, as multiples of that of the weights."""
+"""Variances of the noise, as multiples of that of the weights, all alike probable beforehand. Where the labels are few,
+noise without end and none at all stay possible: the ends of this grid are part of what is assumed."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Posterior:
 
 
 def fit(train: Float[np.ndarray, "k e"], scores: Float[np.ndarray, " k"]) -> Posterior:
-    """The posterior from labelled embeddings. The scores' mean and scale are free, with flat priors."""
+    """The posterior from labelled embeddings. The scores' mean, and the logarithm of their scale, have flat priors."""
     centre, level = train.mean(axis=0), scores.mean()
     left, sizes, right = np.linalg.svd(train - centre, full_matrices=False)
     left, sizes, right = (part[: len(train) - 1] for part in (left.T, sizes, right))  # the mean took one dimension

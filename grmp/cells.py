@@ -176,7 +176,7 @@ def run_repeat(study: Study, variant: str, labels: int | float, qgr: Qgr, repeat
         last, candidates = regression(study, recipe, count, repeat)
         steps = pd.DataFrame()
     truth = study.scores[fold.test].numpy()
-    best = max(srcc(candidate, truth) for candidate in candidates)
+    best = max(srcc(candidate, truth) for candidate in (*candidates, last))
     results = pd.DataFrame([key | all_metrics(last, truth) | {"srcc_best": round(best, DECIMALS)}])
     return Cell(results, steps, pd.DataFrame({"predicted": last.round(DECIMALS)}).assign(place=fold.test, **key))
 

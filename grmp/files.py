@@ -43,9 +43,9 @@ def write_whole(path: Path, text: str) -> None:
         beside.write_bytes(text.encode())
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Delete what killed processes have left of their files below `folder`; those of running ones stay."""
-    for path in folder.glob("**/.*.part"):
+def remove_leftovers(folder: Path, below: bool = True) -> None:
+    """Delete what killed processes have left of their files in `folder` and below; those of running ones stay."""
+    for path in folder.glob("**/.*.part" if below else ".*.part"):
         number = path.name.split(".")[-2]
         if not (number.isdigit() and psutil.pid_exists(int(number))):
             path.unlink(missing_ok=True)

@@ -79,7 +79,7 @@ class Forked:
             answer = self._connection.recv(LARGEST)
         except (TimeoutError, BlockingIOError):
             return None
-        # A server that has gone took its forks with it.
+        # Forks end with the server.
         told = json.loads(answer) if answer else {"status": -signal.SIGKILL, "peak": 0}
         self.returncode, self.peak = told["status"], told["peak"]
         self._connection.close()

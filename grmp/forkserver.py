@@ -1,6 +1,7 @@
 """The process that stages and kernels are forked from while a study is under way: it imports once what they need.
 
-It computes nothing itself, so that no thread and no GPU of its own stands in a fork's way.
+It computes nothing itself, so that neither a thread at work nor a GPU stands in a fork's way. Sets are in the same
+order in every fork, as in kernels everywhere (`grmp.kernel.ENVIRONMENT`).
 """
 
 import importlib
@@ -26,6 +27,7 @@ from grmp.quick_exit import quick_exit
 SOCKET = "forkserver.sock"
 LONGEST_PATH = 100  # bytes that a socket's path may have
 PAUSE = 0.02  # seconds between two looks at the forks
+LONGEST_SILENCE = 1.0  # seconds between a connection and its request
 NEEDED = {
     "grmp.kernel": [
         "ipykernel.kernelapp",
@@ -85,22 +87,45 @@ def serve(listener: socket.socket) -> tuple[Request, socket.socket]:
             connection, _ = listener.accept()
         except TimeoutError:
             continue
-        connection.setblocking(True)
-        text, streams, _, _ = socket.recv_fds(connection, LARGEST, STREAMS)
+        text, streams = _receive(connection)
         request = _read(text, sources)
-        pid = os.fork() if request else None
+        pid = os.fork() if request and _waits(connection) else None
         if pid == 0:
             listener.close()
             for number, stream in enumerate(streams):
                 os.dup2(stream, number)
-            return request, connection
         for stream in streams:
             os.close(stream)
+        if pid == 0:
+            return request, connection
         if pid is None:
             connection.close()
         else:
-            connection.send(json.dumps({"pid": pid}).encode())
             children[pid] = connection
+            with suppress(OSError):  # who asked has gone just now, and the fork ends itself
+                connection.send(json.dumps({"pid": pid}).encode())
+
+
+def _receive(connection: socket.socket) -> tuple[bytes, list[int]]:
+    """What was sent, with the streams; nothing where nothing comes, as one who sleeps must not stop all others."""
+    connection.settimeout(LONGEST_SILENCE)
+    try:
+        text, streams, _, _ = socket.recv_fds(connection, LARGEST, STREAMS)
+    except OSError:
+        return b"", []
+    finally:
+        connection.settimeout(None)
+    return text, streams
+
+
+def _waits(connection: socket.socket) -> bool:
+    """Whether who asked is still there: imports take long, and a fork for nobody would work beside a fresh start."""
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def _read(text: bytes, sources: list[tuple[str, int, int]]) -> Request | None:
@@ -109,7 +134,7 @@ def _read(text: bytes, sources: list[tuple[str, int, int]]) -> Request | None:
         request = Request(**json.loads(text))
         for name in (request.module, *NEEDED.get(request.module, [])):
             importlib.import_module(name)
-    except Exception:
+    except (Exception, SystemExit):
         return None
     return request if _sources() == sources else None
 
@@ -133,11 +158,13 @@ def _tell_ends(children: Children) -> None:
             children.pop(pid).close()
 
 
-def become(request: Request, connection: socket.socket) -> None:
-    """Turn a fork into what was asked for; it ends with who asked."""
+def become(request: Request, connection: socket.socket, server: int) -> None:
+    """Turn a fork into what was asked for; it ends with who asked, and with the server."""
+    end_with_parent(server)
     threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
     os.setsid()
     os.chdir(request.folder)
+    sys.path[0] = request.folder
     os.environ.clear()
     os.environ.update(request.environment)
     sys.argv = [request.module, *request.arguments]
@@ -156,9 +183,10 @@ def _end_with(connection: socket.socket) -> None:
 def main() -> None:
     """Serve at the socket that the environment names, as long as the parent lives."""
     end_with_parent()
+    server = os.getpid()
     setproctitle(f"python -m {__spec__.name}")  # looks for its place, once, behind an environment that is still whole
     with quick_exit():
-        become(*serve(listen(os.environ[VARIABLE])))
+        become(*serve(listen(os.environ[VARIABLE])), server=server)
 
 
 if __name__ == "__main__":

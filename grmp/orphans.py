@@ -13,9 +13,12 @@ PAUSE = 0.25  # seconds between two looks at the parent
 PATIENCE = 1.5  # seconds for killed processes to end
 
 
-def end_with_parent() -> None:
-    """From now on, this process and all that it starts end within a second of its parent's end."""
-    threading.Thread(target=_watch, args=(os.getppid(),), daemon=True).start()
+def end_with_parent(parent: int | None = None) -> None:
+    """From now on, this process and all that it starts end within a second of its parent's end.
+
+    `parent` is its number where it might have ended already.
+    """
+    threading.Thread(target=_watch, args=(parent or os.getppid(),), daemon=True).start()
 
 
 def _watch(parent: int) -> None:

@@ -24,6 +24,8 @@ class ProbeSettings(Section):
 class Probe(nn.Module):
     """`(1 - share) * quality + share * (w . f + b)`, the latter kept within 0 and 1 (variant `full_probe`).
 
+    The product runs over the channels of all its blocks.
+
     Args:
         settings: which `f` it takes, and its share.
         width: channels of `f` behind one block.

@@ -11,13 +11,17 @@ from contextlib import contextmanager
 def quick_exit() -> Iterator[None]:
     """What runs inside is the last thing that this process does, whose memory then goes back in one piece.
 
-    Exit status, tracebacks and the exit handlers that are registered inside are as they would be without.
+    Exit status, tracebacks and the exit handlers that are registered inside are as they would be without. Ctrl-C ends
+    it slowly, as the interpreter has a status of its own for that.
     """
-    status = 0
+    status: int | None = 0
 
     def leave() -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        if status is None:
+            return
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:  # closed by who started it
+                stream.flush()
         os._exit(status)
 
     atexit.register(leave)  # handlers run in the opposite order, so this one ends them
@@ -25,6 +29,9 @@ def quick_exit() -> Iterator[None]:
         yield
     except SystemExit as stop:
         status = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        raise
+    except KeyboardInterrupt:
+        status = None
         raise
     except BaseException:
         status = 1

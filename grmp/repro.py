@@ -102,6 +102,8 @@ def reproduce(arguments: list[str]) -> int:
             forget_pieces()
             for name in ("artifacts", "reports"):
                 remove_leftovers(root / name)
+            for place in (root, folder):  # of dvc.lock and the table of busy files
+                remove_leftovers(place, below=False)
     return status
 
 

@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 ALPHAS = np.logspace(-3, 3, 13)
 """Strengths among which leave-one-out error on the labelled images alone decides: for embeddings of length 1, whose
-variance sums to about 0.1 over the channels, or mapped by a prior's root, to 1 + 2 * strength."""
+variance sums to about 0.1 over the channels."""
 ALPHAS_STANDARDISED = np.logspace(-3, 5, 17)
 """The same for channels of variance 1, whose squares are larger."""
 

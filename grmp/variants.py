@@ -21,7 +21,7 @@ class Variant:
         qgr: regularises its gradients.
         rule: keys of params.yaml's section `qgr` that it sets for itself.
         tuned: is fine-tuned; else it is a ridge regression on frozen embeddings.
-        probe: has a ridge regression on the class token in the middle of the tower: averaged in, by its
+        probe: has regressions on the class token in the middle of the tower (`grmp.probe`): averaged in, by their
             share, where it is tuned, else in the place of the last block's.
     """
 

@@ -80,3 +80,12 @@ def test_leftovers_of_killed_processes_go_and_those_of_running_ones_stay(tmp_pat
         path.write_text("half")
     remove_leftovers(tmp_path)
     assert [path.exists() for path in names] == [True, False, False, True]
+
+
+def test_leftovers_of_one_folder_alone_go_where_only_they_are_meant(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    here, there = tmp_path / ".a.csv.part", tmp_path / "deep/.a.csv.part"
+    for path in (here, there):
+        path.write_text("half")
+    remove_leftovers(tmp_path, below=False)
+    assert (here.exists(), there.exists()) == (False, True)

@@ -1,7 +1,10 @@
 """The server and those who ask it for forks: `grmp.forkserver`, `grmp.forked`."""
 
+import json
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,7 +18,6 @@ import pytest
 from conftest import ROOT
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from grmp import forkserver
 from grmp.forked import VARIABLE, Forked, Request, fork
 from grmp.forkserver import SOCKET, kept
 
@@ -37,8 +39,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "work.py").write_text(WORK, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
     monkeypatch.delenv(VARIABLE, raising=False)
-    monkeypatch.setattr(forkserver, "NEEDED", {})
     return tmp_path
+
+
+def wait_for_server(folder: Path) -> None:
+    limit = time.monotonic() + 20
+    while not (folder / SOCKET).is_socket():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
 
 
 @pytest.fixture
@@ -46,10 +54,7 @@ def server(folder: Path) -> Iterator[psutil.Process]:
     """A server, once it listens."""
     before = set(psutil.Process().children())
     with kept(folder):
-        limit = time.monotonic() + 20
-        while not (folder / SOCKET).exists():
-            assert time.monotonic() < limit
-            time.sleep(0.01)
+        wait_for_server(folder)
         (process,) = set(psutil.Process().children()) - before
         yield process
 
@@ -134,9 +139,7 @@ def test_forks_end_with_the_server_and_it_with_its_parent(folder: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], **options) as parent:
         assert parent.stdout.readline() == "kept\n"
         (server,) = psutil.Process(parent.pid).children()
-        limit = time.monotonic() + 20
-        while not (folder / SOCKET).exists():
-            assert time.monotonic() < limit
+        wait_for_server(folder)
         with start("wait", folder=folder, **{VARIABLE: str(folder / SOCKET)}) as process:
             number = int(process.stdout.readline().split()[1])
             assert psutil.Process(number).ppid() == server.pid
@@ -158,16 +161,11 @@ def test_after_an_edit_of_the_package_modules_start_afresh(
     folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path_factory.mktemp("copy") / "grmp"
-    package.mkdir()
-    for name in ("__init__", "errors", "forked", "forkserver", "kernel", "orphans", "paths"):
-        (package / f"{name}.py").write_text((ROOT / "grmp" / f"{name}.py").read_text(encoding="utf-8"))
+    shutil.copytree(ROOT / "grmp", package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setenv("PYTHONPATH", f"{package.parent}{os.pathsep}{folder}")
     monkeypatch.chdir(package.parent)  # the server's own package is the copy
     with kept(folder):
-        limit = time.monotonic() + 20
-        while not (folder / SOCKET).exists():
-            assert time.monotonic() < limit
-            time.sleep(0.01)
+        wait_for_server(folder)
         assert int(run("0", folder=package.parent)[0][2]) != os.getpid()
         (package / "paths.py").write_text("# edited\n", encoding="utf-8")
         assert int(run("0", folder=package.parent)[0][2]) == os.getpid()
@@ -180,10 +178,7 @@ def test_the_socket_is_for_its_user_alone(server: psutil.Process, folder: Path) 
 def test_what_a_killed_server_left_is_no_bar(folder: Path) -> None:
     (folder / SOCKET).touch()
     with kept(folder):
-        limit = time.monotonic() + 20
-        while not (folder / SOCKET).is_socket():
-            assert time.monotonic() < limit
-            time.sleep(0.01)
+        wait_for_server(folder)
         assert int(run("0", folder=folder)[0][2]) != os.getpid()
     assert not (folder / SOCKET).exists()
 
@@ -212,9 +207,45 @@ def test_a_fork_shows_itself_as_a_process(server: psutil.Process, folder: Path) 
     process.kill()  # does nothing to who has ended
 
 
+def test_who_has_gone_before_the_answer_gets_no_fork_and_disturbs_nobody(server: psutil.Process, folder: Path) -> None:
+    with start("wait", folder=folder) as at_work:
+        number = int(at_work.stdout.readline().split()[1])
+        server.suspend()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as gone:
+            gone.connect(str(folder / SOCKET))
+            request = {"module": "work", "arguments": ["wait"], "folder": str(folder), "environment": {}}
+            gone.send(json.dumps(request).encode())
+        server.resume()
+        assert run("0", folder=folder)[0][2] == str(server.pid)
+        assert [child.pid for child in server.children() if works(child.pid)] == [number]
+        at_work.kill()
+
+
+def test_who_asks_for_nothing_holds_nobody_up_for_long(server: psutil.Process, folder: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as silent:
+        silent.connect(str(folder / SOCKET))
+        assert run("0", folder=folder)[0][2] == str(server.pid)
+
+
+def test_a_module_that_ends_its_importer_does_not_end_the_server(server: psutil.Process, folder: Path) -> None:
+    (folder / "work.py").write_text("raise SystemExit(3)", encoding="utf-8")
+    assert run("0", folder=folder)[2] == 3
+    assert works(server.pid)
+
+
+def test_forks_end_with_a_server_that_was_killed(server: psutil.Process, folder: Path) -> None:
+    with start("wait", folder=folder) as process:
+        number = int(process.stdout.readline().split()[1])
+        server.kill()
+        process.communicate(timeout=10)
+    assert process.returncode == 128 + signal.SIGKILL
+    wait_until_gone(number)
+
+
 def test_a_notebook_comes_out_with_the_same_bytes(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from grmp import execution
     from grmp.notebook import run_notebook
 
     monkeypatch.undo()
@@ -222,15 +253,17 @@ def test_a_notebook_comes_out_with_the_same_bytes(
     cells = [
         new_code_cell("a: int = 1", metadata={"tags": ["parameters"]}),
         new_markdown_cell("# Figures"),
-        new_code_cell("import seaborn as sns, torch, os\naxes = sns.lineplot(x=[1, 2], y=[a, 3])\naxes.figure"),
+        new_code_cell("import seaborn as sns, torch\naxes = sns.lineplot(x=[1, 2], y=[a, 3])\naxes.figure"),
         new_code_cell("print({'one', 'two', 'three'}); torch.arange(12.).view(3, 4) @ torch.ones(4)"),
-        new_code_cell("print(os.getppid() == int(os.environ['OWN']))"),
     ]
     nbformat.write(new_notebook(cells=cells), folder / "a.ipynb")
-    monkeypatch.setenv("OWN", "0")
+    made = []
+    monkeypatch.setattr(execution, "fork", lambda request: made.append(fork(request)) or made[-1])
     run_notebook(folder / "a.ipynb", folder / "afresh.ipynb", {"a": 2})
     with kept(folder):
+        wait_for_server(folder)
         run_notebook(folder / "a.ipynb", folder / "forked.ipynb", {"a": 2})
+    assert [type(process) for process in made] == [type(None), Forked]
     for suffix in (".ipynb", ".html"):
         afresh, forked = ((folder / name).with_suffix(suffix).read_text() for name in ("afresh", "forked"))
         assert afresh.replace("afresh", "forked") == forked

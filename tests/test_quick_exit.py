@@ -1,3 +1,4 @@
+import signal
 import subprocess
 import sys
 
@@ -8,7 +9,7 @@ import atexit, sys, threading, time
 from grmp.quick_exit import quick_exit
 class Slow:
     def __del__(self):
-        time.sleep(60)
+        time.sleep(0 if "Keyboard" in "{end}" else 60)
 kept = Slow()
 atexit.register(print, "before")
 with quick_exit():
@@ -41,3 +42,18 @@ def test_the_end_is_the_same_but_quick(end: str, status: int, error: str) -> Non
     assert errors.endswith(error)
     assert bool(errors) == bool(error)
     assert code == status
+
+
+def test_ctrl_c_has_the_status_that_it_has_everywhere() -> None:
+    _, errors, code = run("raise KeyboardInterrupt")
+    assert errors.endswith("KeyboardInterrupt\n")
+    assert code == -signal.SIGINT
+
+
+def test_closed_streams_are_no_bar() -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from grmp.quick_exit import quick_exit\nwith quick_exit():\n    raise SystemExit(4)",
+    ]
+    assert subprocess.run(["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *command], timeout=30).returncode == 4

@@ -61,10 +61,16 @@ def test_an_interrupted_study_leaves_nobody_at_work_and_goes_on(pipeline: Path, 
     if number != signal.SIGKILL:
         assert process.returncode == 130
         assert errors == "\ninterrupted; `make study` goes on where it stopped\n"
+    halves = [
+        pipeline / name for name in (".dvc.lock.4194305.part", ".dvc/tmp/.rwlock.4194305.part")
+    ]  # no such process
+    for path in halves:
+        path.touch()
     with start(pipeline) as process:
         out, errors = process.communicate(timeout=60)
     assert process.returncode == 0, errors
     assert "run 1" in out  # it found what the first run had kept
+    assert not any(path.exists() for path in halves)
     assert (pipeline / "out").read_text() == "done"
     assert not (pipeline / UNFINISHED).exists()
 
