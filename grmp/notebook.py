@@ -22,6 +22,9 @@ from grmp.place import hand_on
 from grmp.plain import parse, refuse_objects
 from grmp.stable import stabilise
 
+PAGE_ONLY = "page-only"
+"""Tag of cells whose outputs go to the page alone."""
+
 
 def run_notebook(source: Path, target: Path, parameters: dict[str, Any], html: bool = True) -> None:
     """Execute `source` in the current directory and write the result to `target`, and beside it as a page.
@@ -43,9 +46,10 @@ def run_notebook(source: Path, target: Path, parameters: dict[str, Any], html: b
     _check_parameters(source, parameters)
     reporter = Reporter(source.stem)
     notebook = stabilise(_execute(source, target, parameters, reporter))
-    write_whole(target, _bytes(notebook))
+    beside = target.with_suffix(".html")
+    write_whole(target, _bytes(_lean(notebook, beside.name) if html else notebook))
     if html:
-        write_whole(target.with_suffix(".html"), page(notebook, target.stem, source.parent))
+        write_whole(beside, page(notebook, target.stem, source.parent))
     _failed(target).unlink(missing_ok=True)
     files = f"{target}, .html" if html else f"{target}"
     seconds = time.monotonic() - started
@@ -89,6 +93,15 @@ def _failure(source: Path, target: Path, reporter: Reporter, name: str, message:
 
 def _failed(target: Path) -> Path:
     return target.with_suffix(".failed.ipynb")
+
+
+def _lean(notebook: NotebookNode, beside: str) -> NotebookNode:
+    """The notebook without what only a browser can use, large as it is: outputs of cells with the tag `page-only`."""
+    words = nbformat.v4.new_output("display_data", {"text/markdown": f"In [{beside}]({beside})."})
+    cells = [
+        cell | {"outputs": [words]} if PAGE_ONLY in cell.metadata.get("tags", []) else cell for cell in notebook.cells
+    ]
+    return nbformat.from_dict(notebook | {"cells": cells})
 
 
 def _bytes(notebook: NotebookNode) -> str:

@@ -315,3 +315,19 @@ def test_want_of_memory_in_a_cell_is_told_with_the_remedy(tmp_path: Path) -> Non
     message = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 7 bytes. Error code 12"
     error = _failure(Path("a.ipynb"), tmp_path / "b.ipynb", reporter, "RuntimeError", message)
     assert str(error).startswith(f"a.ipynb, cell 0: {NO_MEMORY} (partly executed: ")
+
+
+def test_what_only_a_browser_can_use_goes_to_the_page_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    large = new_code_cell(
+        "from IPython.display import HTML\nHTML('<b>' + 'lar' + 'ge</b>')", metadata={"tags": ["page-only"]}
+    )
+    source = write(tmp_path, PARAMETERS, large, new_code_cell("'sm' + 'all'"))
+    run_notebook(source, Path("out.ipynb"), {})
+    kept, page = Path("out.ipynb").read_text(encoding="utf-8"), Path("out.html").read_text(encoding="utf-8")
+    assert "<b>large</b>" in page
+    assert "<b>large</b>" not in kept
+    assert "In [out.html](out.html)." in kept
+    assert "small" in kept
+    run_notebook(source, Path("alone.ipynb"), {}, html=False)
+    assert "<b>large</b>" in Path("alone.ipynb").read_text(encoding="utf-8")
