@@ -18,20 +18,20 @@ help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 study: env       ## regenerate every result: environment, then `dvc repro`
-	@$(BIN)/python -m grmp.params
-	@$(BIN)/python -m grmp.study
+	@$(BIN)/python -m grmp.settings
+	@$(BIN)/python -m study.running.make_study
 	@echo "done: make open shows reports/index.html"
 
 livec: env livec-data  ## the study on human scores: make livec DATA=FOLDER with LIVEC in it (see studies/livec/README.md)
-	@cd studies/livec && python -m grmp.params && exec python -m grmp.study --again "make livec"
-	@python -m grmp.repro -q --force --single-item index && echo "done: open reports/livec/report.html"
+	@cd studies/livec && python -m grmp.settings && exec python -m study.running.make_study --again "make livec"
+	@python -m study.running.repro -q --force --single-item index && echo "done: open reports/livec/report.html"
 
 livec-quick: env livec-data  ## three splits of it again, against what is committed: make livec-quick DATA=FOLDER
-	@cd studies/livec && exec python -m grmp.study --again "make livec-quick" prior features
-	@cd studies/livec && python -m grmp.notebook ../../notebooks/03_finetune.ipynb \
+	@cd studies/livec && exec python -m study.running.make_study --again "make livec-quick" prior features
+	@cd studies/livec && python -m study.running.notebook ../../notebooks/03_finetune.ipynb \
 		artifacts/quick/full_probe-50.ipynb --sections compute,image,prompts,finetune,qgr --set target=artifacts/target \
 		--set variant=full_probe --set labels=50 --set repeats=3 --set run=artifacts/quick/full_probe-50 \
-		&& python -m grmp.recheck artifacts/quick/full_probe-50/results.csv ../../reports/livec/runs.csv
+		&& python -m study.running.recheck artifacts/quick/full_probe-50/results.csv ../../reports/livec/runs.csv
 
 .PHONY: livec-data
 livec-data:
@@ -74,7 +74,7 @@ open:            ## every report in the browser, from one page
 	@$(PYTHON) -m webbrowser reports/index.html
 
 docs: env        ## the pages of docs/ that are generated
-	@$(BIN)/python -m grmp.pages
+	@$(BIN)/python -m study.docs.pages
 
 lock:            ## requirements.txt anew from pyproject.toml (versions with hashes, no index address)
 	@UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile pyproject.toml --extra dev --universal \

@@ -10,7 +10,7 @@ import torch
 import typer
 
 from benchmarks import table
-from grmp.errors import run_command
+from study.command import run_command
 
 EVERYWHERE = (
     "benchmarks.finetune --blocks 4",

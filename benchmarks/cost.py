@@ -6,7 +6,7 @@ from benchmarks import measure, table, workload
 from benchmarks.finetune import our_run
 from benchmarks.options import Device, Precision, Threads, command
 from benchmarks.workload import Sizes
-from grmp.errors import run_command
+from study.command import run_command
 
 START = {"steps": 20, "labels": 16, "tokens": 8, "image": 160, "repeats": 1, "blocks": 1}
 """The sizes of the repository's params.yaml, but for the labels."""

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from benchmarks import measure, reference, table, workload
 from benchmarks.options import Device, Precision, Threads, command
 from benchmarks.workload import QGR, Sizes
-from grmp.errors import run_command
 from grmp.finetune import finetune
 from grmp.metrics import srcc
 from grmp.runtime import Runtime, generator
+from study.command import run_command
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ import typer
 from benchmarks import measure, reference, table, workload
 from benchmarks.options import Device, Pairs, Precision, Threads, command
 from benchmarks.workload import Sizes
-from grmp.errors import run_command
-from grmp.features import first_trained_block
 from grmp.finetune import predict
 from grmp.metrics import srcc
+from grmp.model import first_trained_block
+from study.command import run_command
 
 BATCH = 32
 THOUSAND = 1000

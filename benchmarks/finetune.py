@@ -9,11 +9,11 @@ import typer
 from benchmarks import measure, reference, table, workload
 from benchmarks.options import Device, Pairs, Precision, Threads, command
 from benchmarks.workload import QGR, Sizes
-from grmp.errors import run_command
 from grmp.features import Features
 from grmp.finetune import Labelled, finetune
 from grmp.model import PromptedCLIP
 from grmp.runtime import Runtime, generator
+from study.command import run_command
 
 
 def plain_run(model: reference.Reference, images: torch.Tensor, sizes: Sizes, on: Runtime) -> None:

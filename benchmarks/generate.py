@@ -1,4 +1,4 @@
-"""The 125 variants of a photograph: a plain loop on one core against `grmp.generate.write_images` on two."""
+"""The 125 variants of a photograph: a plain loop on one core against `study.data.generate.write_images` on two."""
 
 import os
 from pathlib import Path
@@ -8,18 +8,19 @@ from typing import Annotated
 import torch
 import typer
 from PIL import Image
+from study.running.engine import set_threads, side_by_side
 
 from benchmarks import measure, table
 from benchmarks.options import Pairs, command
-from grmp import params, photos
-from grmp.decode import read_image
-from grmp.distortions import LEVELS
-from grmp.engine import set_threads, side_by_side
-from grmp.errors import run_command
-from grmp.generate import Recipe, render, single_recipes, write_images
-from grmp.labels import similarity
-from grmp.resize import resize_image
+from grmp.crops import resize_image
+from grmp.io.decode import read_image
 from grmp.runtime import Runtime
+from study import params
+from study.command import run_command
+from study.data import photos
+from study.data.distortions import LEVELS
+from study.data.generate import Recipe, render, single_recipes, write_images
+from study.data.labels import similarity
 
 CPU = Runtime(torch.device("cpu"), "fp32")
 

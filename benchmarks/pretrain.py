@@ -9,18 +9,18 @@ from benchmarks import measure, reference, table, workload
 from benchmarks.equality import difference
 from benchmarks.options import Device, Pairs, Precision, Threads, command
 from benchmarks.workload import Sizes
-from grmp import params
-from grmp.errors import run_command
 from grmp.meta import Inner, Task, meta_gradient
 from grmp.model import PromptedCLIP
 from grmp.pretrain import Batch, make_loss
 from grmp.runtime import Runtime
+from grmp.settings import Pretrain
+from study.command import run_command
 
 Bytes = tuple[torch.Tensor, torch.Tensor]
 """Images as bytes, and their scores."""
 
 
-SETTINGS = params.Pretrain(
+SETTINGS = Pretrain(
     source="",
     algorithm="reptile",
     outer_steps=1,
@@ -48,7 +48,7 @@ def make_tasks(count: int, support: int, query: int, sizes: Sizes) -> list[tuple
     return [(batch(support, 2 * index), batch(query, 2 * index + 1)) for index in range(count)]
 
 
-def our_step(model: PromptedCLIP, tasks: list[tuple[Bytes, Bytes]], settings: params.Pretrain, on: Runtime) -> None:
+def our_step(model: PromptedCLIP, tasks: list[tuple[Bytes, Bytes]], settings: Pretrain, on: Runtime) -> None:
     """One outer step as `grmp.pretrain.pretrain` makes it."""
     prompts = model.train().prompt_parameters()
     made = [Task(*(Batch(images, scores) for images, scores in task)) for task in tasks]

@@ -16,10 +16,10 @@ from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from grmp.params import Finetune, Pretrain, Qgr
-from grmp.photos import SCENES
 from grmp.prompts import TextPrompt, VisualPrompt
 from grmp.runtime import Runtime
+from grmp.settings import Finetune, Pretrain, Qgr
+from study.data.photos import SCENES
 
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 CLASSES = ("high quality.", "low quality.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from grmp.files import write_whole
+from grmp.io.files import write_whole
 
 FOLDER = Path(__file__).parent
 RESULTS, README = FOLDER / "results", FOLDER / "README.md"

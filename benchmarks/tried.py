@@ -16,11 +16,11 @@ from torch.nn import functional as F
 from benchmarks import measure, table, workload
 from benchmarks.options import Device, Pairs, Precision, Threads, command
 from benchmarks.workload import Sizes
-from grmp.errors import run_command
-from grmp.features import Features, first_trained_block
+from grmp.features import Features
 from grmp.finetune import Labelled, predict
-from grmp.model import PromptedCLIP, quality_loss, semantic_loss
+from grmp.model import PromptedCLIP, first_trained_block, quality_loss, semantic_loss
 from grmp.runtime import Runtime
+from study.command import run_command
 
 REPEATS = 2
 
@@ -44,7 +44,7 @@ class Case:
         """Quality and semantic loss on all labelled images, as a step has them."""
         tokens = self.labelled.tokens[:, 0].to(self.on.device, self.on.dtype)
         with self.on.autocast():
-            features = model.finish(tokens, start=self.block)
+            features = model.embed_from(tokens, start=self.block)
             logit, scenes = model.quality_logit(features), model.scene_logits(features)
         teacher = self.labelled.teacher[:, 0].to(self.on.device)
         scores = self.labelled.scores.to(self.on.device)
@@ -120,7 +120,7 @@ def channels_last(case: Case) -> Sides:
         def work() -> None:
             with torch.no_grad(), case.on.autocast():
                 for _ in range(20):
-                    model.begin(images, stop=0)
+                    model.tokens_before(images, stop=0)
 
         return work
 
@@ -184,7 +184,7 @@ class _Finish(torch.nn.Module):
         self.model, self.block = model, block
 
     def forward(self, tokens: Tensor) -> Tensor:
-        return self.model.quality_logit(self.model.finish(tokens, self.block)).float()
+        return self.model.quality_logit(self.model.embed_from(tokens, self.block)).float()
 
 
 def _below(values: dict[str, Tensor]) -> dict[str, Tensor]:

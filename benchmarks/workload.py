@@ -11,12 +11,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from benchmarks.reference import Reference
-from grmp.backbone import build
-from grmp.features import Features, first_trained_block, frozen_features
+from grmp.features import Features, frozen_features
 from grmp.finetune import Labelled, label
-from grmp.model import PromptedCLIP, prompted
-from grmp.params import Compute, Finetune, Prompts, Qgr
+from grmp.io.backbone import build
+from grmp.model import PromptedCLIP, first_trained_block, prompted
 from grmp.runtime import Runtime, generator, start
+from grmp.settings import Compute, Finetune, Prompts, Qgr
 
 
 def vit_b_16() -> dict:

@@ -2,15 +2,9 @@
 
 import codecs
 import io
-import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-
-import typer
-
-from grmp.orphans import end_with_parent
-from grmp.paths import UNFINISHED_VARIABLE
 
 LONGEST = 1200
 """Characters of a message; the middle of a longer one is left out."""
@@ -74,14 +68,3 @@ def _speak_utf8(stream: object) -> None:
     # In an ASCII locale, one typographic character would end the command; bytes of file names pass as they are.
     if isinstance(stream, io.TextIOWrapper) and codecs.lookup(stream.encoding).name != "utf-8":
         stream.reconfigure(encoding="utf-8", errors="surrogateescape")
-
-
-def run_command(function: Callable[..., None]) -> None:
-    """Run `function` as a command line; what the user can mend ends in one line and exit status 1, no traceback.
-
-    As a stage of `make study` it ends with the process that started it.
-    """
-    if UNFINISHED_VARIABLE in os.environ:
-        end_with_parent()
-    with in_one_line():
-        typer.run(function)

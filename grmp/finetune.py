@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grmp.features import Features, first_trained_block, first_trained_text_block
-from grmp.model import PromptedCLIP, quality_loss, semantic_loss
-from grmp.params import Finetune, Qgr
+from grmp.checks import EVERY, Readback
+from grmp.features import Features
+from grmp.model import PromptedCLIP, first_trained_block, first_trained_text_block, quality_loss, semantic_loss
 from grmp.progress import Progress
 from grmp.projection import Projected, project
-from grmp.readback import EVERY, Readback
 from grmp.runtime import Runtime
+from grmp.settings import Finetune, Qgr
 
 MOST_ON_DEVICE = 4 * 2**30
 """Bytes of labelled images' tokens that a GPU keeps; 0.6 MB per image with two views of 224 pixels."""
@@ -27,22 +27,22 @@ REMEDY = "lower finetune.learning_rate or text_learning_rate (params.yaml), or l
 class Labelled:
     """The k labelled images: tokens in front of the first trained block, scores in [0, 1], the teacher's scenes.
 
-    `places` are how messages name them: rows of the table that gives the labels, from 0.
+    `indices` are how messages name them: rows of the table that gives the labels, from 0.
     """
 
     tokens: Float[Tensor, "k view t d"]
     scores: Float[Tensor, " k"]
     teacher: Float[Tensor, "k view 9"]
-    places: Int[Tensor, " k"] | None = None
+    indices: Int[Tensor, " k"] | None = None
 
     def to(self, runtime: Runtime) -> "Labelled":
         """The same where and as `runtime` computes, for all steps at once.
 
-        Very many images stay where they are, and each step fetches its own. So do places: they are for messages alone.
+        Very many images stay where they are, and each step fetches its own. So do indices: they are for messages alone.
         """
         tokens = self.tokens.to(runtime.dtype)
         device = runtime.device if tokens.nbytes <= MOST_ON_DEVICE else tokens.device
-        return Labelled(tokens.to(device), self.scores.to(device), self.teacher.to(device), self.places)
+        return Labelled(tokens.to(device), self.scores.to(device), self.teacher.to(device), self.indices)
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ def label(
     tokens: Float[Tensor, "k view t d"],
     embeddings: Float[Tensor, "k view e"],
     scores: Float[Tensor, " k"],
-    places: Int[Tensor, " k"] | None = None,
+    indices: Int[Tensor, " k"] | None = None,
 ) -> Labelled:
     """Labelled images for the still untrained `model`: `tokens` are its own, `embeddings` the untouched CLIP's."""
-    return Labelled(tokens, scores, teacher_logits(model, embeddings).cpu(), places)
+    return Labelled(tokens, scores, teacher_logits(model, embeddings).cpu(), indices)
 
 
 def teacher_logits(model: PromptedCLIP, embeddings: Float[Tensor, "k view e"]) -> Float[Tensor, "k view 9"]:
@@ -135,12 +135,12 @@ def finetune(
         parameter.requires_grad_(True)
     block, text_block = first_trained_block(model, settings.blocks), first_trained_text_block(model, settings.blocks)
     with torch.no_grad(), runtime.autocast():
-        frozen_scenes = model.begin_scenes(text_block)
+        frozen_scenes = model.scene_tokens_before(text_block)
     optimiser, schedule = make_optimiser(tuned, settings)
     evaluated = evaluation_steps(settings.steps, settings.evaluations)
     labelled, told, steps = labelled.to(runtime), Readback(title, REMEDY), []
     batches = draw(labelled, settings, generator)
-    places = batches.images if labelled.places is None else labelled.places[batches.images]
+    indices = batches.images if labelled.indices is None else labelled.indices[batches.images]
     images, views = batches.images.to(labelled.tokens.device), batches.views.to(labelled.tokens.device)
     every = 1 if runtime.device.type == "cpu" else EVERY  # a CPU is never behind
     progress, predictions = Progress(title, settings.steps), []
@@ -148,9 +148,9 @@ def finetune(
         seen = images[step - 1], views[step - 1]
         scores, teacher = (part.to(runtime.device) for part in (labelled.scores[seen[0]], labelled.teacher[seen]))
         with runtime.autocast():
-            features = model.finish(labelled.tokens[seen].to(runtime.device), start=block)
+            features = model.embed_from(labelled.tokens[seen].to(runtime.device), start=block)
             logit = model.quality_logit(features)
-            scenes = model.scene_logits(features, model.finish_scenes(frozen_scenes, text_block))
+            scenes = model.scene_logits(features, model.embed_scenes_from(frozen_scenes, text_block))
         losses = {
             "quality": quality_loss(logit.float(), scores),
             "semantic": semantic_loss(scenes.float(), teacher),
@@ -161,7 +161,7 @@ def finetune(
             parameter.grad = value
         optimiser.step()
         schedule.step()
-        told.add(step, places[step - 1], losses, {"cosine": angle}, gradient)
+        told.add(step, indices[step - 1], losses, {"cosine": angle}, gradient)
         if step in evaluated or step % every == 0:
             for read in told.read():
                 steps.append({"step": read.step, **read.losses, **read.others})
@@ -193,7 +193,9 @@ def predict(
     with runtime.autocast():
         classes = model.class_features()
         parts = [
-            model.quality_logit(model.finish(part.to(runtime.device, runtime.dtype), block), classes).sigmoid().cpu()
+            model.quality_logit(model.embed_from(part.to(runtime.device, runtime.dtype), block), classes)
+            .sigmoid()
+            .cpu()
             for part in features.tokens.flatten(0, 1).split(batch)
         ]
     return torch.cat(parts).unflatten(0, features.tokens.shape[:2]).mean(dim=1)

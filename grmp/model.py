@@ -8,10 +8,10 @@ from open_clip import CLIP
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from grmp.align import scene_texts, tokenise
 from grmp.errors import UserError
-from grmp.params import Prompts
 from grmp.prompts import TextPrompt, VisualPrompt
+from grmp.settings import Prompts
+from grmp.text import scene_texts, tokenise
 from grmp.towers import (
     embed_patches,
     embed_tokens,
@@ -58,35 +58,35 @@ class PromptedCLIP(nn.Module):
     def encode_image(
         self, images: Float[Tensor, "b 3 h w"], patches: Int[Tensor, "b k"] | None = None
     ) -> Float[Tensor, "b e"]:
-        """L2-normalised embeddings of images in [0, 1], from all patches or from those at these places alone."""
-        x = self.begin(images, stop=0)
-        return self.finish(x if patches is None else keep_patches(x, patches), start=0)
+        """L2-normalised embeddings of images in [0, 1], from all patches or from those at these indices alone."""
+        x = self.tokens_before(images, stop=0)
+        return self.embed_from(x if patches is None else keep_patches(x, patches), start=0)
 
-    def begin(self, images: Float[Tensor, "b 3 h w"], stop: int) -> Float[Tensor, "b n d"]:
+    def tokens_before(self, images: Float[Tensor, "b 3 h w"], stop: int) -> Float[Tensor, "b n d"]:
         """Class and patch tokens in front of block `stop` (no prompt tokens: the block brings its own)."""
-        return self.advance(embed_patches(self.clip, (images - self.mean) / self.std), 0, stop)
+        return self.run_blocks(embed_patches(self.clip, (images - self.mean) / self.std), 0, stop)
 
-    def advance(self, x: Float[Tensor, "b n d"], start: int, stop: int) -> Float[Tensor, "b n d"]:
+    def run_blocks(self, x: Float[Tensor, "b n d"], start: int, stop: int) -> Float[Tensor, "b n d"]:
         """The tokens in front of block `stop` from those in front of block `start`."""
         for index in range(start, stop):
             x = self._run(x, index)
         return x
 
-    def walk(self, images: Float[Tensor, "b 3 h w"], stops: Iterable[int]) -> Iterator[tuple[int, Tensor]]:
-        """Every one of `stops`, in ascending order, with the tokens in front of that block, as `begin` gives them."""
-        x, here = self.begin(images, stop=0), 0
+    def iterate_blocks(self, images: Float[Tensor, "b 3 h w"], stops: Iterable[int]) -> Iterator[tuple[int, Tensor]]:
+        """Every one of `stops`, in ascending order, with the tokens in front of that block, as `tokens_before` gives them."""
+        x, here = self.tokens_before(images, stop=0), 0
         for stop in sorted(set(stops)):
-            x, here = self.advance(x, here, stop), stop
+            x, here = self.run_blocks(x, here, stop), stop
             yield stop, x
 
-    def read_early(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b e"]:
+    def embed_at(self, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b e"]:
         """L2-normalised embeddings as if the blocks that are still to come were not there."""
         return pool_image(self.clip, x[:, :1])
 
-    def finish(self, x: Float[Tensor, "b n d"], start: int) -> Float[Tensor, "b e"]:
+    def embed_from(self, x: Float[Tensor, "b n d"], start: int) -> Float[Tensor, "b e"]:
         """L2-normalised embeddings from the tokens in front of block `start`."""
         blocks = self.clip.visual.transformer.resblocks
-        x = self.advance(x, start, len(blocks) - 1)
+        x = self.run_blocks(x, start, len(blocks) - 1)
         x = run_first_token(blocks[-1], x, self.prompt(-1))
         return pool_image(self.clip, x if self.visual_prompt is None else self.visual_prompt.norm(x))
 
@@ -102,10 +102,10 @@ class PromptedCLIP(nn.Module):
         """
         stops, last = self.stops(blocks), len(self.clip.visual.transformer.resblocks) - 1
         early = {}
-        for stop, x in self.walk(images, {*stops, last}):
-            early[stop] = self.read_early(x)
+        for stop, x in self.iterate_blocks(images, {*stops, last}):
+            early[stop] = self.embed_at(x)
             if stop == last:
-                whole = self.finish(x, start=last)
+                whole = self.embed_from(x, start=last)
         return whole, torch.stack([early[stop] for stop in stops], dim=1)
 
     def stops(self, blocks: Iterable[int]) -> list[int]:
@@ -129,14 +129,14 @@ class PromptedCLIP(nn.Module):
 
     def scene_features(self) -> Float[Tensor, "9 e"]:
         """L2-normalised embeddings of the nine scene sentences, without context."""
-        return self.finish_scenes(self.begin_scenes(0), 0)
+        return self.embed_scenes_from(self.scene_tokens_before(0), 0)
 
-    def begin_scenes(self, stop: int) -> Float[Tensor, "9 n d"]:
+    def scene_tokens_before(self, stop: int) -> Float[Tensor, "9 n d"]:
         """Tokens of the nine scene sentences in front of text block `stop`."""
         embedded, _ = embed_tokens(self.clip, self.scenes)
         return run_text(self.clip, embedded + self.clip.positional_embedding[: embedded.shape[1]], 0, stop)
 
-    def finish_scenes(self, x: Float[Tensor, "9 n d"], start: int) -> Float[Tensor, "9 e"]:
+    def embed_scenes_from(self, x: Float[Tensor, "9 n d"], start: int) -> Float[Tensor, "9 e"]:
         """L2-normalised embeddings from the scene tokens in front of text block `start`."""
         x = run_text(self.clip, x, start, len(self.clip.transformer.resblocks))
         return pool_text(self.clip, x, self.scenes.argmax(dim=-1))
@@ -200,6 +200,16 @@ def prompted(clip: CLIP, prompts: Prompts) -> PromptedCLIP:
 def unprompted(clip: CLIP, prompts: Prompts) -> PromptedCLIP:
     """`clip` without image prompts: the teacher, and where variants without MPP start. The text context is fresh."""
     return prompted(clip, prompts.model_copy(update={"image_tokens": 0}))
+
+
+def first_trained_block(model: PromptedCLIP, blocks: int) -> int:
+    """Index of the first image block that fine-tuning trains."""
+    return max(0, len(model.clip.visual.transformer.resblocks) - blocks)
+
+
+def first_trained_text_block(model: PromptedCLIP, blocks: int) -> int:
+    """Index of the first text block that fine-tuning trains."""
+    return max(0, len(model.clip.transformer.resblocks) - blocks)
 
 
 def quality_loss(logit: Float[Tensor, " b"], label: Float[Tensor, " b"]) -> Tensor:

@@ -10,72 +10,44 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 from torch.func import functional_call
 
+from grmp.checks import check_step, largest, listed
 from grmp.crops import random_crop, to_float
-from grmp.errors import UserError
-from grmp.finite import check_step, largest, listed
-from grmp.journal import Journal
 from grmp.meta import Inner, Loss, Prompts, Task, meta_gradient
 from grmp.model import PromptedCLIP, quality_loss
-from grmp.params import Pretrain
 from grmp.progress import Progress
-from grmp.resume import Training
 from grmp.runtime import Runtime
+from grmp.settings import Pretrain
+from grmp.training import Store, Training
 
 REMEDY = "lower pretrain.inner_rate or pretrain.outer_rate (params.yaml), or look at these images"
 
 
 class Batch(NamedTuple):
-    """Crops as bytes, their scores in [0, 1], and the places of their images among all."""
+    """Crops as bytes, their scores in [0, 1], and the indices of their images among all."""
 
     images: UInt8[Tensor, "b 3 s s"]
     scores: Float[Tensor, " b"]
-    places: Sequence[int] = ()
+    indices: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
 class TaskPool:
-    """Places (in the list of all images) of one distortion type's support and query images."""
+    """Indices (in the list of all images) of one distortion type's support and query images."""
 
     support: list[int]
     query: list[int]
 
 
-def make_pools(manifest: pd.DataFrame, query_photographs: set[str]) -> dict[str, TaskPool]:
-    """One pool per distortion type; a mixture is in the pool of each of its types.
-
-    Query images come from `query_photographs`, support images from the others.
-
-    Raises:
-        UserError: a column is missing, or a type lacks images of either.
-    """
-    for column in ("photograph", "distortions"):
-        if column not in manifest:
-            raise UserError(f"manifest.csv: column `{column}` is missing; pre-training needs a set with distortions")
-    types = manifest["distortions"].astype(str).str.split("+").explode()
-    held_out = manifest["photograph"].isin(query_photographs)
-    pools = {
-        kind: TaskPool(rows.index[~held_out[rows.index]].tolist(), rows.index[held_out[rows.index]].tolist())
-        for kind, rows in types.groupby(types)
-    }
-    for kind, pool in pools.items():
-        if not pool.support or not pool.query:
-            raise UserError(
-                f"distortion type {kind}: no images for {'query' if pool.support else 'support'}; its photographs are "
-                "too few (photos.pretrain, pretrain.query_share), or the set is not whole"
-            )
-    return pools
-
-
 def draw_batch(
     images: Sequence[UInt8[Tensor, "3 h w"]],
     scores: Float[Tensor, " n"],
-    places: list[int],
+    indices: list[int],
     size: int,
     crop: int,
     generator: torch.Generator,
 ) -> Batch:
-    """`size` images of `places` without repetition (fewer where there are fewer), each randomly cropped."""
-    chosen = [places[i] for i in torch.randperm(len(places), generator=generator)[:size].tolist()]
+    """`size` images of `indices` without repetition (fewer where there are fewer), each randomly cropped."""
+    chosen = [indices[i] for i in torch.randperm(len(indices), generator=generator)[:size].tolist()]
     crops = torch.stack([random_crop(images[i], crop, generator) for i in chosen])
     return Batch(crops, scores[chosen], chosen)
 
@@ -101,7 +73,7 @@ def make_loss(
 
 
 def draw_patches(shape: torch.Size, patch: int, share: float, generator: torch.Generator | None) -> Int[Tensor, "b k"]:
-    """Places of a `share` of the patches, at least one, of each image of a batch of `shape`, without repetition."""
+    """Indices of a `share` of the patches, at least one, of each image of a batch of `shape`, without repetition."""
     count = (shape[-2] // patch) * (shape[-1] // patch)
     keys = torch.rand(shape[0], count, generator=generator)
     return keys.argsort(dim=1)[:, : max(1, round(share * count))]
@@ -133,8 +105,9 @@ def pretrain(
     crop: int,
     runtime: Runtime,
     generator: torch.Generator,
+    store: Store | None = None,
 ) -> pd.DataFrame:
-    """Meta-train the prompts of `model` in place; everything else stays frozen. Goes on where it was interrupted.
+    """Meta-train the prompts of `model` in place; everything else stays frozen. Goes on from the state in `store`.
 
     Returns one row per outer step: step, support (loss before adaptation), query (after it), tasks (their names).
 
@@ -147,10 +120,7 @@ def pretrain(
     loss = make_loss(model, runtime, settings.patches, generator)
     inner = Inner(settings.inner_steps, settings.inner_rate, settings.inner_optimiser)
     optimiser, schedule = make_optimiser(prompts, settings)
-    data = (list(images), scores, {name: vars(pool) for name, pool in pools.items()})
-    start = (model.state_dict(), generator.get_state(), torch.get_rng_state())
-    journal = Journal("pre-train", settings, crop, str(runtime.device), runtime.precision, *data, *start)
-    training = Training(journal, list(prompts.values()), optimiser, schedule, generator)
+    training = Training(store, list(prompts.values()), optimiser, schedule, generator)
     rows, names = training.restore(), sorted(pools)
     progress = Progress("pre-train", settings.outer_steps)
     for step in range(len(rows) + 1, settings.outer_steps + 1):
@@ -179,7 +149,7 @@ def pretrain(
 
 
 def _in_words(chosen: list[str], tasks: list[Task]) -> str:
-    rows = (listed([*task.support.places, *task.query.places]) for task in tasks)
+    rows = (listed([*task.support.indices, *task.query.indices]) for task in tasks)
     return "; ".join(f"distortion type {name}, rows {some} of manifest.csv" for name, some in zip(chosen, rows))
 
 

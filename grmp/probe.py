@@ -8,10 +8,10 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from grmp import bayes, ridge
+from grmp import regression
 from grmp.features import Features
-from grmp.params import Count, Finetune, Section
 from grmp.prior import Prior
+from grmp.settings import Count, Finetune, Section
 
 
 class ProbeSettings(Section):
@@ -57,9 +57,9 @@ def fit_probe(seen: Features, scores: Float[Tensor, " k"], settings: Finetune, p
     chosen = ProbeSettings(blocks=settings.probe_blocks, share=float(settings.probe_share))
     probe, roots = Probe(chosen, middle.shape[-1]), _roots(settings, prior)
     if roots is None:
-        found = [ridge.coefficients(block, scores.numpy(), settings.standardise) for block in middle]
+        found = [regression.coefficients(block, scores.numpy(), settings.standardise) for block in middle]
     else:
-        fitted = [bayes.fit(block @ root, scores.numpy()) for block, root in zip(middle, roots, strict=True)]
+        fitted = [regression.fit_bayes(block @ root, scores.numpy()) for block, root in zip(middle, roots, strict=True)]
         mapped = [one.coefficients() for one in fitted]
         found = [(root @ weight, bias) for (weight, bias), root in zip(mapped, roots)]
     probe.weight.copy_(torch.from_numpy(np.stack([weight for weight, _ in found]) / len(found)))
@@ -81,9 +81,12 @@ def regress(
     roots, each = _roots(settings, prior), list(zip(train.swapaxes(0, 1), test.swapaxes(0, 1)))
     if roots is None:
         given = [(few, scores, many, settings.standardise) for few, many in each]
-        found = [(ridge.fit_predict(*one), ridge.predict_each(*one)) for one in given]
+        found = [(regression.fit_predict(*one), regression.predict_each(*one)) for one in given]
     else:
-        fitted = [(bayes.fit(few @ root, scores), many @ root) for (few, many), root in zip(each, roots, strict=True)]
+        fitted = [
+            (regression.fit_bayes(few @ root, scores), many @ root)
+            for (few, many), root in zip(each, roots, strict=True)
+        ]
         rows = [(one, one.predict_each(many)) for one, many in fitted]
         found = [(one.odds @ strengths, strengths) for one, strengths in rows]
     return tuple(np.mean(parts, axis=0) for parts in zip(*found))

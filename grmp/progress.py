@@ -4,8 +4,6 @@ import time
 from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
-from grmp.live import Curves
-
 Item = TypeVar("Item")
 
 # Lines that start so are for the terminal alone: the runner leaves them out of the executed notebook, whose bytes would
@@ -15,8 +13,6 @@ MARK = "   … "
 
 class Progress:
     """Prints lines such as `   … fine-tune full@50  step 12/40  loss 0.531  18.2 images/s  0:34 left`.
-
-    The values of every step are also kept as curves where `grmp.live` is on.
 
     Args:
         title: what is under way.
@@ -32,7 +28,6 @@ class Progress:
         self._items = 0
         self._started = time.monotonic()
         self._told: float | None = None
-        self._curves = Curves(title)
 
     def update(self, step: int, items: int = 0, tell: bool = True, **values: float) -> None:
         """Note that `step` of the total are done, and `items` more items with them; tell it if it is time.
@@ -44,7 +39,6 @@ class Progress:
             values: numbers to show, each under its name.
         """
         self._items += items
-        self._curves.add(step, values, last=step >= self.total)
         now = time.monotonic()
         if tell and (self._told is None or step >= self.total or now - self._told >= self.every):
             self._told = now

@@ -2,13 +2,14 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import IntEnum
 from pathlib import Path
 from typing import Literal
 
 import torch
 
 from grmp.errors import UserError
-from grmp.params import Compute
+from grmp.settings import Compute
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,24 @@ def _multiplies_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
     return cpuinfo.is_file() and "avx512_bf16" in cpuinfo.read_text(encoding="utf-8")
 
 
-def generator(seed: int, *draw: int) -> torch.Generator:
-    """A generator for one draw of the study, named by numbers, such as (seed, repeat)."""
+class Stream(IntEnum):
+    """The random streams of the study: no two draws share one."""
+
+    ALIGNMENT_CROPS = 4
+    ALIGNMENT = 5
+    LABELLED_IMAGES = 20
+    FRESH_CONTEXT = 21
+    FINE_TUNING = 22
+    QUERY_PHOTOGRAPHS = 30
+    FRESH_PROMPTS = 31
+    TASKS = 32
+    FIT = 33
+    HELD_OUT_LABELS = 34
+
+
+def generator(seed: int, stream: Stream, *draw: int) -> torch.Generator:
+    """A generator for one draw of a stream, named by numbers such as the repeat."""
     mixed = seed
-    for number in draw:
-        mixed = (mixed * 1_000_003 + number + 1) % 2**63
+    for number in (stream, *draw):
+        mixed = (mixed * 1_000_003 + int(number) + 1) % 2**63
     return torch.Generator().manual_seed(mixed)

@@ -1,4 +1,4 @@
-"""open_clip's two towers, opened at the places where prompts attach and where frozen work ends.
+"""open_clip's two towers, opened at the indices where prompts attach and where frozen work ends.
 
 The arithmetic is open_clip's own. Attention is written with batch-first matrix products, because
 `nn.MultiheadAttention` falls back to a slow batched product when its weights are frozen but its input is not, which
@@ -109,9 +109,9 @@ def embed_patches(clip: CLIP, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor,
     return clip.visual._embeds(images)
 
 
-def keep_patches(x: Float[Tensor, "b n d"], places: Int[Tensor, "b k"]) -> Float[Tensor, "b 1+k d"]:
-    """The class token, and the patch tokens at `places`, which count the patches from 0."""
-    patches = x[:, 1:].gather(1, places[..., None].expand(-1, -1, x.shape[-1]))
+def keep_patches(x: Float[Tensor, "b n d"], indices: Int[Tensor, "b k"]) -> Float[Tensor, "b 1+k d"]:
+    """The class token, and the patch tokens at `indices`, which count the patches from 0."""
+    patches = x[:, 1:].gather(1, indices[..., None].expand(-1, -1, x.shape[-1]))
     return torch.cat([x[:, :1], patches], dim=1)
 
 
@@ -122,7 +122,7 @@ def pool_image(clip: CLIP, x: Float[Tensor, "b n d"]) -> Float[Tensor, "b e"]:
 
 
 def encode_text(clip: CLIP, embedded: Float[Tensor, "b n d"], ends: Int[Tensor, " b"]) -> Float[Tensor, "b e"]:
-    """L2-normalised text embedding of token embeddings without positions; `ends` are the end-of-text places.
+    """L2-normalised text embedding of token embeddings without positions; `ends` are the end-of-text indices.
 
     The mask is causal, so `n` may stop at the last end-of-text: what follows it is never read.
     """
@@ -145,5 +145,5 @@ def pool_text(clip: CLIP, x: Float[Tensor, "b n d"], ends: Int[Tensor, " b"]) ->
 
 
 def embed_tokens(clip: CLIP, tokens: Int[Tensor, "b c"]) -> tuple[Float[Tensor, "b n d"], Int[Tensor, " b"]]:
-    """Token embeddings, and the places of the end-of-texts (the highest token)."""
+    """Token embeddings, and the indices of the end-of-texts (the highest token)."""
     return clip.token_embedding(tokens), tokens.argmax(dim=-1)

@@ -12,18 +12,18 @@ from IPython.core.interactiveshell import InteractiveShell
 from open_clip import CLIP
 from PIL import Image
 
-from grmp import backbone
-from grmp.backbone import build
-from grmp.card import Card, HeldOut, Labels, computed_on, parameters
-from grmp.cells import Study
 from grmp.features import frozen_features
+from grmp.io import backbone
+from grmp.io.backbone import build
 from grmp.model import PromptedCLIP, prompted
-from grmp.params import Params, load
 from grmp.prior import Prior, learn
 from grmp.runtime import Runtime
-from grmp.scorer import Input, Scorer
-from grmp.scorer_file import save
-from grmp.sets import Fold
+from grmp.scoring.card import Card, HeldOut, Labels, computed_on, parameters
+from grmp.scoring.scorer import Input, Scorer
+from grmp.scoring.scorer_file import save
+from study.data.sets import Fold
+from study.params import Params, load
+from study.stages.cells import Study
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = ROOT / "assets" / "photos"

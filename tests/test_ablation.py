@@ -4,8 +4,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from grmp.ablation import median_summary, median_tree, metrics_tree, read_runs, summary, wide_curve
 from grmp.errors import UserError
+from study.reports.ablation import median_summary, median_tree, metrics_tree, read_runs, summary, wide_curve
 
 
 @pytest.fixture

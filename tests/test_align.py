@@ -16,8 +16,8 @@ from grmp.align import (
     train_text_tower,
 )
 from grmp.errors import UserError
-from grmp.params import Params
-from grmp.photos import SCENES
+from study.data.photos import SCENES
+from study.params import Params
 
 CAPTIONS = ["a dog on grass", "a tall tower at night", "an apple on a table", "people in a street"]
 

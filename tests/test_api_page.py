@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from grmp.api_page import FIRST, api_page, markdown, modules_in
+from study.docs.api_page import FIRST, api_page, markdown, modules_in
 
 SOURCE = '''"""What this is.
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from grmp.architecture import LONGEST_CONTEXT, MOST_BLOCKS, check, check_describes
+from grmp.io.architecture import LONGEST_CONTEXT, MOST_BLOCKS, check, check_describes
 
 
 @pytest.mark.parametrize("tower", ["vision_cfg", "text_cfg"])

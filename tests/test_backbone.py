@@ -8,11 +8,12 @@ import pytest
 import torch
 from open_clip import CLIP
 
-from grmp import backbone
-from grmp.backbone import architecture, build, describe, load, obtain, save
 from grmp.errors import UserError
-from grmp.params import Backbone, Params
-from grmp.tensors import read_checkpoint, write_tensors
+from grmp.io import backbone
+from grmp.io.backbone import architecture, build, describe, load, obtain, save
+from grmp.io.tensors import read_checkpoint, write_tensors
+from grmp.settings import Backbone
+from study.params import Params
 
 EMBEDDED = Backbone(source="embedded", name="ViT-B-16-quickgelu", weights=None)
 

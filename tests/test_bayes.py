@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-from sklearn.linear_model import Ridge
-
 from grmp.bayes import NOISES, fit
+from sklearn.linear_model import Ridge
 
 
 def data(seed: int, labelled: int, noise: float, channels: int = 30) -> tuple[np.ndarray, ...]:

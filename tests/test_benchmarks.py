@@ -10,17 +10,17 @@ import pandas as pd
 import pytest
 import torch
 from conftest import CONFIG, ROOT
+from study.running.engine import Here
 
 from benchmarks import __main__ as plan
 from benchmarks import evaluate, finetune, measure, pretrain, reference, table, workload
 from benchmarks.equality import agreement, difference
 from benchmarks.generate import plain_loop, same_files
 from benchmarks.workload import Sizes
-from grmp import photos
-from grmp.engine import Here
-from grmp.generate import single_recipes, write_images
-from grmp.params import Params
 from grmp.runtime import Runtime
+from study.data import photos
+from study.data.generate import single_recipes, write_images
+from study.params import Params
 
 SMALL = {"labels": 8, "batch": 5, "tokens": 3, "image": 48, "views": 2, "architecture": CONFIG}
 

@@ -1,5 +1,5 @@
-from grmp.card import Card, parameters
-from grmp.params import Params
+from grmp.scoring.card import Card, parameters
+from study.params import Params
 
 
 def test_the_card_tells_what_made_the_numbers(card: Card) -> None:

@@ -7,8 +7,17 @@ import pytest
 import torch
 from conftest import POOL, TEST
 
-from grmp import backbone, cells, features, prior, ridge
-from grmp.cells import (
+from grmp import features, prior, ridge
+from grmp.errors import UserError
+from grmp.io import backbone
+from grmp.io.prompts_file import save_prompts
+from grmp.metrics import DECIMALS, srcc
+from grmp.model import PromptedCLIP
+from grmp.probe import regress
+from study.data.sets import Fold, write_manifest
+from study.params import Params
+from study.stages import cells
+from study.stages.cells import (
     Folders,
     Study,
     draw_labelled,
@@ -19,14 +28,7 @@ from grmp.cells import (
     start_model,
     write_cell,
 )
-from grmp.checkpoint import save_prompts
-from grmp.errors import UserError
-from grmp.metrics import DECIMALS, srcc
-from grmp.model import PromptedCLIP
-from grmp.params import Params
-from grmp.probe import regress
-from grmp.sets import Fold, write_manifest
-from grmp.variants import VARIANTS
+from study.variants import VARIANTS
 
 KEY = ["variant", "labels", "count", "strength", "repeat"]
 EVERY_VARIANT = pytest.mark.parametrize("variant", VARIANTS)
@@ -123,16 +125,16 @@ def test_ridges_strength_is_chosen_without_the_test_part(
     )
     run_cell(study, "ridge", 6, settings.qgr)
     for repeat, (train, scores) in enumerate(given, 1):
-        places = labelled_places(study, 6, repeat)
-        np.testing.assert_array_equal(train, study.plain.embeddings[places].mean(dim=1))
-        np.testing.assert_array_equal(scores, study.scores[places])
+        indices = labelled_places(study, 6, repeat)
+        np.testing.assert_array_equal(train, study.plain.embeddings[indices].mean(dim=1))
+        np.testing.assert_array_equal(scores, study.scores[indices])
 
 
 def test_a_probe_without_tuning_is_the_mean_of_ridges_in_the_middle_of_the_untouched_tower(
     study: Study, settings: Params
 ) -> None:
     def run(block: int) -> pd.Series:
-        read_there = dataclasses.replace(study.plain, embeddings=study.plain.middle[:, :, block])
+        read_there = dataclasses.replace(grmp.io.plain, embeddings=study.plain.middle[:, :, block])
         changed = dataclasses.replace(study, plain=read_there)
         return run_cell(changed, "ridge", 6, settings.qgr).predictions["predicted"]
 
@@ -149,8 +151,8 @@ def test_a_probe_expects_what_the_prior_says_behind_mpp_alone(study: Study, sett
     assert not run("full_probe", 3.0).equals(run("full_probe", 0.0))
     seen = study.meta.middle.mean(dim=1).numpy()
     for repeat, fold in enumerate(study.folds, 1):
-        places = labelled_places(study, 6, repeat)
-        given = (seen[places], study.scores[places].numpy(), seen[fold.test])
+        indices = labelled_places(study, 6, repeat)
+        given = (seen[indices], study.scores[indices].numpy(), seen[fold.test])
         expected = regress(*given, study.finetune.model_copy(update={"probe_prior": 3.0}), study.prior)[0].clip(0, 1)
         found = run("full_probe", 3.0)[(repeat - 1) * TEST : repeat * TEST]
         np.testing.assert_allclose(found, expected, atol=1e-4)
@@ -166,7 +168,7 @@ def test_a_probe_beside_tuning_is_averaged_in_by_its_share(study: Study, setting
 
 
 def test_features_without_what_the_probe_reads_are_refused(study: Study, settings: Params) -> None:
-    bare = dataclasses.replace(study, plain=dataclasses.replace(study.plain, middle=None))
+    bare = dataclasses.replace(study, plain=dataclasses.replace(grmp.io.plain, middle=None))
     with pytest.raises(UserError, match=r"finetune\.probe_blocks.*dvc repro features"):
         run_cell(bare, "probe", 6, settings.qgr)
 

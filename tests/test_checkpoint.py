@@ -4,10 +4,10 @@ import pytest
 import torch
 from open_clip import CLIP
 
-from grmp.checkpoint import load_prompts, save_prompts
 from grmp.errors import UserError
+from grmp.io.prompts_file import load_prompts, save_prompts
 from grmp.model import PromptedCLIP
-from grmp.params import Params
+from study.params import Params
 
 
 @pytest.fixture

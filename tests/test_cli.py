@@ -16,14 +16,15 @@ from PIL import Image
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from grmp import backbone, cli
-from grmp.card import Card
-from grmp.cells import Folders
-from grmp.checkpoint import save_prompts
+from grmp.io import backbone
+from grmp.io.prompts_file import save_prompts
 from grmp.model import PromptedCLIP
-from grmp.params import Params
 from grmp.prior import Prior, save
-from grmp.scorer import Scorer
+from grmp.scoring import cli
+from grmp.scoring.card import Card
+from grmp.scoring.scorer import Scorer
+from study.params import Params
+from study.stages.cells import Folders
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_fitting_scoring_and_reading_the_card_work_together(study: Path) -> None
 def test_help_and_version_come_without_torch() -> None:
     code = """
 import sys
-from grmp import cli
+from grmp.scoring import cli
 try:
     cli.main()
 except SystemExit:

@@ -14,15 +14,15 @@ from pathlib import Path
 import psutil
 import pytest
 from local_cluster import Machine, local_cluster
+from study.running.cluster import Cluster, check_room, open_cluster
+from study.running.engine import Here
 
-from grmp import cells
-from grmp.cells import Cell, Study, run_cell, run_repeat
-from grmp.cluster import Cluster, check_room, open_cluster
-from grmp.engine import Here
 from grmp.errors import UserError
-from grmp.generate import mixture_recipes, write_images
-from grmp.params import Params
-from grmp.photos import read_manifest
+from study.data.generate import mixture_recipes, write_images
+from study.data.photos import read_manifest
+from study.params import Params
+from study.stages import cells
+from study.stages.cells import Cell, Study, run_cell, run_repeat
 
 REPEATS = 6
 

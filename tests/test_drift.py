@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from grmp import drift
 from grmp.errors import UserError
+from study.running import drift
 
 
 def test_numbers_are_found_at_any_depth() -> None:

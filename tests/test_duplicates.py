@@ -5,8 +5,8 @@ import pytest
 from conftest import PHOTOS
 from PIL import Image, ImageEnhance
 
-from grmp.datasets.duplicates import DISTANCE, difference_hash, group_alike, hash_images
 from grmp.errors import UserError
+from study.data.datasets.duplicates import DISTANCE, difference_hash, group_alike, hash_images
 
 NAMES = [path.name for path in sorted((PHOTOS / "images").iterdir())][:12]
 

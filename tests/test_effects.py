@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from grmp.effects import effects, effects_plot
+from study.reports.effects import effects, effects_plot
 
 REPEATS = list(range(1, 11))
 BASE = pd.DataFrame(

@@ -9,13 +9,13 @@ from types import SimpleNamespace
 import cv2
 import pytest
 import torch
+from study.running.engine import Here, Processes, one_by_one, set_threads, side_by_side, started_ahead
+from study.running.place import hand_on
 
-from grmp import engine
-from grmp.engine import Here, Processes, one_by_one, set_threads, side_by_side, started_ahead
 from grmp.errors import UserError
-from grmp.params import Params
-from grmp.place import hand_on
 from grmp.runtime import Runtime
+from study.params import Params
+from study.running import engine
 
 
 @pytest.fixture(autouse=True)
@@ -123,7 +123,7 @@ def test_the_cluster_is_used_where_params_say_so(
     settings: Params, monkeypatch: pytest.MonkeyPatch, runtime: Runtime
 ) -> None:
     opened = []
-    monkeypatch.setattr("grmp.cluster.open_cluster", lambda *given: opened.append(given))
+    monkeypatch.setattr("study.running.cluster.open_cluster", lambda *given: opened.append(given))
     hand_on(settings.compute.model_copy(update={"engine": "ray", "address": "head:6379"}))
     torch.set_num_threads(2)
     one_by_one(runtime)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from matplotlib.axes import Axes
 
-from grmp.explore_figures import attention_map, compare_figure, look_figure, scene_bars
-from grmp.report import new_axes, set_style
-from grmp.view import View
+from study.playground.explore_figures import attention_map, compare_figure, look_figure, scene_bars
+from study.playground.view import View
+from study.reports.style import new_axes, set_style
 
 IMAGE = np.full((64, 80, 3), 90, dtype=np.uint8)
 

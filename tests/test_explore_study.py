@@ -9,8 +9,8 @@ from tiny_study import make_study
 
 from grmp import features
 from grmp.errors import UserError
-from grmp.explore import PRETRAINED, Choice
-from grmp.explore_study import FRESH, read_explorer
+from study.playground.explore import PRETRAINED, Choice
+from study.playground.explore_study import FRESH, read_explorer
 
 
 @pytest.fixture(autouse=True)

@@ -8,16 +8,17 @@ from open_clip import CLIP
 from PIL import Image
 from ruamel.yaml import YAML
 
-from grmp import backbone, features
-from grmp.checkpoint import save_prompts
+from grmp import features
 from grmp.crops import to_float
 from grmp.errors import UserError
-from grmp.features import Features, first_trained_block, frozen_features, load, save
-from grmp.model import PromptedCLIP
-from grmp.params import Params
+from grmp.features import Features, frozen_features, load, save
+from grmp.io import backbone
+from grmp.io.prompts_file import save_prompts
+from grmp.io.tensors import write_tensors
+from grmp.model import PromptedCLIP, first_trained_block
 from grmp.runtime import Runtime
-from grmp.sets import write_manifest
-from grmp.tensors import write_tensors
+from study.data.sets import write_manifest
+from study.params import Params
 
 ROUNDING = {"rtol": 2e-5, "atol": 2e-6}  # tests/test_towers.py says why
 PARTS = ["train", "test", "train", "test", "test"]
@@ -41,7 +42,7 @@ def test_kept_tokens_continue_to_the_whole_forward(
     whole = model.encode_image(to_float(crops[:, 1]))
     assert kept.tokens.shape == (20, 2, 10, 64)
     torch.testing.assert_close(kept.embeddings[:, 1], whole, **ROUNDING)
-    torch.testing.assert_close(model.finish(kept.tokens[:, 1], start=start_block), whole, **ROUNDING)
+    torch.testing.assert_close(model.embed_from(kept.tokens[:, 1], start=start_block), whole, **ROUNDING)
 
 
 def test_without_tokens_the_embeddings_are_the_same(model: PromptedCLIP, crops: torch.Tensor, runtime: Runtime) -> None:
@@ -56,7 +57,7 @@ def test_the_probe_reads_the_class_token_behind_its_blocks_by_clips_own_norm_and
 ) -> None:
     kept = frozen_features(model, crops, 1, runtime, "test", probe_blocks=probe_blocks)
     for place, block in enumerate(probe_blocks):
-        behind = model.begin(to_float(crops[:, 1]), stop=min(block, 3))[:, 0]
+        behind = model.tokens_before(to_float(crops[:, 1]), stop=min(block, 3))[:, 0]
         expected = torch.nn.functional.normalize(model.clip.visual.ln_post(behind) @ model.clip.visual.proj, dim=-1)
         torch.testing.assert_close(kept.middle[:, 1, place], expected, **ROUNDING)
     without = frozen_features(model, crops, 1, runtime, "test")
@@ -128,7 +129,7 @@ def test_the_stage_keeps_plain_and_prompted_features_of_the_target(
         features.main(prompts, tmp_path / f"{prompts}.safetensors", **stages)
     plain, meta = (load(tmp_path / f"{prompts}.safetensors") for prompts in ("plain", "meta"))
     assert plain.tokens.shape == meta.tokens.shape == (5, 2, 10, 64)
-    torch.testing.assert_close(model.finish(meta.tokens[:, 0], 1), meta.embeddings[:, 0], **ROUNDING)
+    torch.testing.assert_close(model.embed_from(meta.tokens[:, 0], 1), meta.embeddings[:, 0], **ROUNDING)
     assert plain.middle.shape == meta.middle.shape == (5, 2, 3, 16)
     assert not torch.allclose(plain.embeddings, meta.embeddings, atol=1e-3)
 

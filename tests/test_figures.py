@@ -7,11 +7,11 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from grmp.curves import angle_plot, loss_curves
-from grmp.figures import _spread, lambda_plot, learning_curves, optimism_plot
-from grmp.pictures import contact_sheet, prediction_grid, save_png
-from grmp.report import set_style, t_interval
-from grmp.variants import VARIANTS
+from study.reports.figures import _spread, lambda_plot, learning_curves, optimism_plot
+from study.reports.pictures import contact_sheet, prediction_grid, save_png
+from study.reports.style import set_style, t_interval
+from study.reports.training_figures import angle_plot, loss_curves
+from study.variants import VARIANTS
 
 plt.switch_backend("Agg")
 BUDGETS = [(10, 10), (50, 50), (0.2, 80)]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from grmp.errors import UserError
-from grmp.files import remove_leftovers, whole, write_whole
+from grmp.io.files import remove_leftovers, whole, write_whole
 
 
 def test_write_whole_makes_folders_and_leaves_nothing_beside(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_a_full_disk_leaves_the_old_file_and_names_it(tmp_path: Path, monkeypatc
 
     target = tmp_path / "a.txt"
     target.write_text("old")
-    monkeypatch.setattr("grmp.files.os.fsync", full)
+    monkeypatch.setattr("grmp.io.files.os.fsync", full)
     with pytest.raises(UserError, match=r"a\.txt: cannot be written \(No space left on device\)"):
         write_whole(target, "new")
     assert target.read_text() == "old"
@@ -51,7 +51,7 @@ def test_two_processes_at_one_target_do_not_write_into_one_file(
     with whole(target) as first:
         first.write_text("first")
         with monkeypatch.context() as patch:
-            patch.setattr("grmp.files.os.getpid", lambda: 1)
+            patch.setattr("grmp.io.files.os.getpid", lambda: 1)
             write_whole(target, "second")
         assert target.read_text() == "second"
     assert target.read_text() == "first"

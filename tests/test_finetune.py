@@ -7,7 +7,7 @@ import torch
 
 from grmp import finetune as finetuning
 from grmp.errors import UserError
-from grmp.features import Features, first_trained_block, frozen_features
+from grmp.features import Features, frozen_features
 from grmp.finetune import (
     Labelled,
     Outcome,
@@ -20,9 +20,9 @@ from grmp.finetune import (
     predict,
     teacher_logits,
 )
-from grmp.model import PromptedCLIP, quality_loss, semantic_loss
-from grmp.params import Params
+from grmp.model import PromptedCLIP, first_trained_block, quality_loss, semantic_loss
 from grmp.runtime import Runtime
+from study.params import Params
 
 IMAGES, VIEWS = 6, 2
 
@@ -181,7 +181,7 @@ def test_never_is_plain_optimisation(model: PromptedCLIP, labelled: Labelled, ru
     batches = draw(labelled, tuned, generator)
     for images, views in zip(batches.images, batches.views):
         optimiser.zero_grad()
-        logit = other.quality_logit(other.finish(labelled.tokens[images, views], start=1))
+        logit = other.quality_logit(other.embed_from(labelled.tokens[images, views], start=1))
         quality_loss(logit, labelled.scores[images]).backward()
         optimiser.step()
         schedule.step()
@@ -233,7 +233,7 @@ def losses(model: PromptedCLIP, labelled: Labelled) -> tuple[torch.Tensor, torch
         parameter.requires_grad_(True)
         with torch.no_grad():
             parameter.add_(0.02 * torch.randn_like(parameter))  # away from the teacher, where g_s is zero
-    features = model.finish(labelled.tokens[:, 0], start=1)
+    features = model.embed_from(labelled.tokens[:, 0], start=1)
     quality = quality_loss(model.quality_logit(features), labelled.scores)
     return quality, semantic_loss(model.scene_logits(features), labelled.teacher[:, 0]), parameters
 
@@ -274,7 +274,9 @@ def test_predictions_are_means_over_views_and_do_not_depend_on_the_batch(
     model: PromptedCLIP, features: Features, runtime: Runtime
 ) -> None:
     whole = predict(model, features, 1, runtime)
-    views = [model.quality_logit(model.finish(features.tokens[:, view], start=1)).sigmoid() for view in range(VIEWS)]
+    views = [
+        model.quality_logit(model.embed_from(features.tokens[:, view], start=1)).sigmoid() for view in range(VIEWS)
+    ]
     torch.testing.assert_close(whole, sum(views) / VIEWS, rtol=1e-5, atol=1e-6)
     for batch in (1, 5):
         torch.testing.assert_close(predict(model, features, 1, runtime, batch), whole, rtol=1e-5, atol=1e-6)
@@ -310,7 +312,7 @@ def test_a_loss_that_is_none_stops_with_the_step_and_the_images(
     model: PromptedCLIP, labelled: Labelled, features: Features, settings: Params, runtime: Runtime, when: str
 ) -> None:
     labelled.tokens[2] = float("nan")
-    named = dataclasses.replace(labelled, places=torch.arange(100, 100 + IMAGES))
+    named = dataclasses.replace(labelled, indices=torch.arange(100, 100 + IMAGES))
     whole = settings.finetune.model_copy(update={"batch": 50})
     rule, draws = settings.qgr.model_copy(update={"when": when}), torch.Generator().manual_seed(1)
     with pytest.raises(UserError, match=r"fine-tune: step 1: .*quality nan.*rows .*102.*learning_rate"):

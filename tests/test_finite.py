@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
+from grmp.checks import check_step, first_not_finite, largest, listed
 from grmp.errors import UserError
-from grmp.finite import check_step, first_not_finite, largest, listed
 
 
 def check(loss: float = 0.5, gradient: float = 1.0) -> None:

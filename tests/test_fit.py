@@ -7,20 +7,21 @@ import torch
 from open_clip import CLIP
 from PIL import Image
 
-from grmp import backbone, fit
-from grmp.cells import Folders
-from grmp.checkpoint import save_prompts
 from grmp.errors import UserError
 from grmp.finetune import label
-from grmp.fit import split
+from grmp.io import backbone
+from grmp.io.prompts_file import save_prompts
 from grmp.model import PromptedCLIP
-from grmp.opinions import Opinions
-from grmp.params import Params
 from grmp.prior import Prior
 from grmp.prior import save as save_prior
 from grmp.runtime import Runtime
-from grmp.scorer import Scorer
-from grmp.scorer_file import load, read_card
+from grmp.scoring import fit
+from grmp.scoring.fit import split
+from grmp.scoring.opinions import Opinions
+from grmp.scoring.scorer import Scorer
+from grmp.scoring.scorer_file import load, read_card
+from study.params import Params
+from study.stages.cells import Folders
 
 COUNT = 12
 HALF = 0.5  # of 12 labels: the least share that is enough
@@ -188,7 +189,7 @@ def test_the_teacher_is_the_clip_without_prompts(model: PromptedCLIP, settings: 
     seen = fit.look(model.requires_grad_(False), crops, settings, runtime)
     untouched = model.clip.encode_image((crops[:, 0] / 255 - model.mean) / model.std, normalize=True)
     torch.testing.assert_close(seen.embeddings[:, 0], untouched, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(model.finish(seen.tokens[:, 0], 1), model.encode_image(crops[:, 0] / 255))
+    torch.testing.assert_close(model.embed_from(seen.tokens[:, 0], 1), model.encode_image(crops[:, 0] / 255))
     scenes = label(model, seen.tokens, seen.embeddings, torch.rand(3)).teacher[:, 0]
     torch.testing.assert_close(scenes, model.scene_logits(untouched), rtol=1e-3, atol=1e-3)
 

@@ -3,7 +3,7 @@ import pytest
 from IPython.display import Image
 
 from grmp.errors import UserError
-from grmp.following import Shown, follow
+from study.playground.live_output import Shown, follow
 
 
 @pytest.fixture

@@ -7,15 +7,24 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 from PIL import Image
+from study.running.engine import Here
 
-from grmp.decode import read_image
-from grmp.distortions import distort
-from grmp.engine import Here
 from grmp.errors import UserError
-from grmp.generate import Recipe, make, mixture_recipes, render, single_recipes, target_recipes, window, write_images
-from grmp.labels import similarity
-from grmp.params import Params, Photos, load
-from grmp.photos import Photograph, read_manifest, split
+from grmp.io.decode import read_image
+from study.data.distortions import distort
+from study.data.generate import (
+    Recipe,
+    make,
+    mixture_recipes,
+    render,
+    single_recipes,
+    target_recipes,
+    window,
+    write_images,
+)
+from study.data.labels import similarity
+from study.data.photos import Photograph, read_manifest, split
+from study.params import Params, Photos, load
 
 SETTINGS = load(ROOT / "params.yaml").distort.model_copy(update={"short_side": 48})
 COLUMNS = ["image", "photograph", "distortions", "levels", "scene", "part", "similarity"]

@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 
-from grmp.human_figures import beside_published, scene_errors
-from grmp.published import published
+from study.reports.human_figures import beside_published, scene_errors
+from study.reports.published import published
 
 
 def results() -> pd.DataFrame:

@@ -7,8 +7,8 @@ from PIL import Image
 from test_page import Loads
 
 from grmp.errors import UserError
-from grmp.index import index, main
-from grmp.thumbnails import data_uri
+from study.reports.index import index, main
+from study.reports.thumbnails import data_uri
 
 PAGES = ("00_backbone", "01_distort", "02_pretrain", "03_finetune", "04_ablation")
 SCORES = {"srcc": 0.512345, "plcc": 0.523456}

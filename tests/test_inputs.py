@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from grmp.errors import UserError
-from grmp.inputs import find_images, read_input
+from grmp.scoring.inputs import find_images, read_input
 
 
 @pytest.fixture

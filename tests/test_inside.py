@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from grmp.errors import UserError
-from grmp.inside import refuse_outside
+from grmp.io.inside import refuse_outside
 
 
 @pytest.fixture

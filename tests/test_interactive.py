@@ -7,8 +7,8 @@ from bokeh.document import Document
 from bokeh.models import ColumnDataSource
 from PIL import Image
 
-from grmp.interactive import prediction_explorer
-from grmp.thumbnails import data_uri
+from study.reports.interactive import prediction_explorer
+from study.reports.thumbnails import data_uri
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from study.running.journal import Journal, digest
 
-from grmp import journal
-from grmp.journal import Journal, digest
-from grmp.paths import UNFINISHED_VARIABLE
+from grmp.io.paths import UNFINISHED_VARIABLE
+from study.running import journal
 
 
 @pytest.fixture(autouse=True)

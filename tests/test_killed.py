@@ -11,20 +11,21 @@ from pathlib import Path
 
 import pytest
 import torch
+from study.running.engine import Here
+from study.running.journal import digest
 from test_pretrain import HELD_OUT, IMAGES, MANIFEST, SCORES
 
-from grmp import generate, resume
-from grmp.cells import Study, run_cell
-from grmp.engine import Here
+from grmp import training as resume
 from grmp.features import frozen_features
-from grmp.files import write_whole
-from grmp.journal import digest
+from grmp.io.files import write_whole
+from grmp.io.paths import UNFINISHED_VARIABLE
 from grmp.model import PromptedCLIP
-from grmp.params import Params
-from grmp.paths import UNFINISHED_VARIABLE
-from grmp.photos import read_manifest
 from grmp.pretrain import make_pools, pretrain
 from grmp.runtime import Runtime
+from study.data import generate
+from study.data.photos import read_manifest
+from study.params import Params
+from study.stages.cells import Study, run_cell
 
 KILLS = 8
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
-from grmp.distortions import distort
 from grmp.errors import UserError
-from grmp.labels import (
+from study.data.distortions import distort
+from study.data.labels import (
     LabelMap,
     agreement,
     agreement_per_type,

@@ -46,7 +46,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Of the four photographs two make single distortions: with three held out, one of those is on either side.
     edit(folder, {"distort": {"levels_per_task": 1, "train_images": 4, "test_images": 4}})
     edit(folder, {"pretrain": {"query_share": 0.75}})
-    done = run(folder, "python", "-m", "grmp.study")
+    done = run(folder, "python", "-m", "study.running.make_study")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from grmp.datasets import matrix
-from grmp.datasets.matrix import read_matrix
+from study.data.datasets import matrix
+from study.data.datasets.matrix import read_matrix
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ import torch
 from open_clip import CLIP
 from torch.nn import functional as F
 
-from grmp.backbone import build
 from grmp.errors import UserError
+from grmp.io.backbone import build
 from grmp.model import CLIP_MEAN, CLIP_STD, PromptedCLIP, prompted, quality_loss, semantic_loss
-from grmp.params import Params
-from grmp.photos import SCENES
+from study.data.photos import SCENES
+from study.params import Params
 
 ROUNDING = {"rtol": 2e-5, "atol": 2e-6}  # tests/test_towers.py says why
 
@@ -64,7 +64,7 @@ def test_image_prompts_are_replaced_at_every_block(model: PromptedCLIP, images: 
 
 def test_blocks_beyond_the_depth_get_no_tokens(clip: CLIP, settings: Params, images: torch.Tensor) -> None:
     shallow = prompted(clip, settings.prompts.model_copy(update={"depth": 1})).eval()
-    x = shallow.begin(images, stop=1)
+    x = shallow.tokens_before(images, stop=1)
     for block in clip.visual.transformer.resblocks[1:]:
         x = block(x)
     expected = F.normalize(clip.visual.ln_post(shallow.visual_prompt.norm(x[:, 0])) @ clip.visual.proj, dim=-1)
@@ -81,9 +81,9 @@ def test_resuming_from_kept_tokens_equals_the_whole_forward(
     clip: CLIP, settings: Params, images: torch.Tensor, split: int, image_tokens: int
 ) -> None:
     model = prompted(clip, settings.prompts.model_copy(update={"image_tokens": image_tokens})).eval()
-    tokens = model.begin(images, stop=split)
+    tokens = model.tokens_before(images, stop=split)
     assert tokens.shape == (3, 10, 64)
-    torch.testing.assert_close(model.finish(tokens, start=split), model.encode_image(images), **ROUNDING)
+    torch.testing.assert_close(model.embed_from(tokens, start=split), model.encode_image(images), **ROUNDING)
 
 
 def test_all_patches_in_any_order_are_the_whole_image_and_fewer_are_not(model: PromptedCLIP) -> None:
@@ -137,7 +137,9 @@ def test_scene_sentences_stand_without_context(plain: PromptedCLIP) -> None:
     expected = plain.clip.encode_text(tokens, normalize=True)
     torch.testing.assert_close(plain.scene_features(), expected, **ROUNDING)
     for split in range(4):
-        torch.testing.assert_close(plain.finish_scenes(plain.begin_scenes(split), split), expected, **ROUNDING)
+        torch.testing.assert_close(
+            plain.embed_scenes_from(plain.scene_tokens_before(split), split), expected, **ROUNDING
+        )
     features = F.normalize(torch.randn(2, 16), dim=-1)
     scale = plain.clip.logit_scale.exp()
     torch.testing.assert_close(plain.scene_logits(features), scale * features @ expected.T, rtol=1e-4, atol=1e-5)

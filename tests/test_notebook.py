@@ -12,11 +12,11 @@ from typing import NamedTuple
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from study.running.execution import Reporter
 
 from grmp.errors import NO_MEMORY, UserError
-from grmp.execution import Reporter
-from grmp.notebook import _failure, chosen_sections, main, parse_setting, run_notebook
 from grmp.progress import MARK
+from study.running.notebook import _failure, chosen_sections, main, parse_setting, run_notebook
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 PARAMETERS = new_code_cell("qgr: dict = {}\nrate = 0.1\nvariant: str", metadata={"tags": ["parameters"]})
@@ -167,7 +167,7 @@ def test_a_dead_kernel_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_ctrl_c_ends_soon_with_one_line_and_no_kernel(tmp_path: Path) -> None:
     code = "import os, time\nprint('kernel', os.getpid(), flush=True)\nwhile True:\n    sum(range(10**6))"
     source = write(tmp_path, PARAMETERS, new_code_cell(code))
-    command = [sys.executable, "-m", "grmp.notebook", str(source), "out.ipynb", "--params", str(PARAMS)]
+    command = [sys.executable, "-m", "study.running.notebook", str(source), "out.ipynb", "--params", str(PARAMS)]
     options = {"cwd": tmp_path, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     # Where the tests run in the background, a shell has them ignore Ctrl-C.
     heard = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
@@ -241,7 +241,7 @@ def test_a_malformed_setting_is_refused(text: str) -> None:
 
 def test_the_command_gives_sections_and_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    monkeypatch.setattr("grmp.notebook.run_notebook", lambda *arguments: calls.append(arguments))
+    monkeypatch.setattr("study.running.notebook.run_notebook", lambda *arguments: calls.append(arguments))
     main(Path("a.ipynb"), Path("b.ipynb"), "qgr, sweep", ["variant=full"], PARAMS, html=False)
     source, target, parameters, html = calls[0]
     assert (source, target, html) == (Path("a.ipynb"), Path("b.ipynb"), False)
@@ -252,7 +252,7 @@ def test_a_failure_on_a_full_disk_tells_both(tmp_path: Path, monkeypatch: pytest
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("grmp.files.os.fsync", full)
+    monkeypatch.setattr("grmp.io.files.os.fsync", full)
     monkeypatch.chdir(tmp_path)
     reporter = Reporter("a")
     reporter.notebook = new_notebook()

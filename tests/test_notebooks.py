@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from conftest import ROOT
 
-from grmp.params import Params, load
+from study.params import Params, load
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PIPELINE = [path for path in NOTEBOOKS if path.name < "90"]

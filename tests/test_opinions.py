@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from grmp.errors import UserError
-from grmp.opinions import own_bounds, read_opinions, scale
+from grmp.scoring.opinions import own_bounds, read_opinions, scale
 
 
 @pytest.fixture

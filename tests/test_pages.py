@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from grmp.pages import PAGES, main
+from study.docs.pages import PAGES, main
 
 DOCUMENTS = sorted((ROOT / "docs").glob("*.md"))
 

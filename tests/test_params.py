@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from grmp.errors import UserError
-from grmp.params import label_count, load, main
+from study.params import label_count, load, main
 
 REPOSITORY = Path(__file__).parents[1] / "params.yaml"
 
@@ -56,7 +56,7 @@ def test_the_edit_of_these_tests_changes_one_line() -> None:
         ("distort", "mixture", "mixture: [3, 2]", ["distort.mixture", "fewest first"]),
         ("backbone", "source", "source: local", ["backbone", "weights"]),
         ("distort", "mixture", "mixture: [2, 26]", ["distort.mixture.1", "25"]),
-        ("distort", "short_side", "short_side: 64", ["image.crop", "distort.short_side"]),
+        ("distort", "short_side", "short_side: 64", ["image.crop", "image.short_side"]),
         ("align", "heads", "heads: 3", ["align", "3 heads"]),
         ("image", "crop", "crop: 100", ["image.crop", "16"]),
         ("finetune", "learning_rate", "learning_rate: fast", ["finetune.learning_rate", "'fast'"]),

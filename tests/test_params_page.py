@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from grmp.params import Params, load
-from grmp.params_page import describe, parameters_page, read_comments
+from study.docs.params_page import describe, parameters_page, read_comments
+from study.params import Params, load
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from grmp.errors import UserError
-from grmp.params import Params, Photos
-from grmp.photos import PARTS, SCENES, Photograph, read_manifest, split
+from study.data.photos import PARTS, SCENES, Photograph, read_manifest, split
+from study.params import Params, Photos
 
 EMBEDDED = Path(__file__).parents[1] / "assets" / "photos"
 SHARES = Photos(folder="data", pretrain=0.5, train=0.25)

@@ -9,7 +9,7 @@ import pytest
 from tiny_clone import edit, make_clone, run
 
 from grmp.metrics import srcc
-from grmp.scorer_file import read_card
+from grmp.scoring.scorer_file import read_card
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def studied(clone: Path) -> Path:
     """After `make study`, whose stages are forked; what plain `dvc repro` runs in the tests starts afresh."""
-    done = run(clone, "python", "-m", "grmp.study")
+    done = run(clone, "python", "-m", "study.running.make_study")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return clone
 
@@ -47,7 +47,7 @@ def test_metrics_are_those_of_the_runs(studied: Path) -> None:
 
 def test_the_released_checkpoint_scores_as_its_card_says(studied: Path) -> None:
     manifest = pd.read_csv(studied / "artifacts/distorted/target/manifest.csv").set_index("image")
-    done = run(studied, *["python", "-m", "grmp.cli", "score", "artifacts/distorted/target", "--format", "csv"])
+    done = run(studied, *["python", "-m", "grmp.scoring.cli", "score", "artifacts/distorted/target", "--format", "csv"])
     assert done.returncode == 0, done.stderr
     scored = pd.read_csv(io.StringIO(done.stdout)).set_index("image")["quality"]
     scored.index = [Path(image).relative_to("artifacts/distorted/target").as_posix() for image in scored.index]
@@ -87,9 +87,7 @@ def test_a_broken_photograph_is_named_without_a_traceback(studied: Path) -> None
     photograph.chmod(0o644)
     whole = photograph.read_bytes()
     photograph.write_bytes(whole[:5000])
-    command = (
-        "python -m grmp.notebook notebooks/01_distort.ipynb reports/broken.ipynb --sections compute,photos,distort"
-    )
+    command = "python -m study.running.notebook notebooks/01_distort.ipynb reports/broken.ipynb --sections compute,photos,distort"
     done = run(studied, *command.split(), "--set", "target=artifacts/broken")
     photograph.write_bytes(whole)
     assert done.returncode == 1

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from grmp.plain import DEEPEST, LONGEST, parse, refuse_objects
+from grmp.io.plain import DEEPEST, LONGEST, parse, refuse_objects
 
 
 def complaint(text: str) -> str:

@@ -3,8 +3,8 @@ import itertools
 import pytest
 import torch
 
-from grmp.plane import ACTS, LARGEST, draw, gradients, in_words
 from grmp.projection import project
+from study.playground.plane import ACTS, LARGEST, draw, gradients, in_words
 
 
 @pytest.mark.parametrize("angle", [0, 30, 90, 135, 180])

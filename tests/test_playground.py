@@ -8,9 +8,9 @@ from ipywidgets import Widget
 from open_clip import CLIP
 from tiny_study import make_study
 
-from grmp import playground
-from grmp.following import follow
-from grmp.playground import ImageControls
+from study.playground import playground
+from study.playground.live_output import follow
+from study.playground.playground import ImageControls
 
 CELLS = [
     cell.source for cell in nbformat.read(ROOT / "notebooks/90_explore.ipynb", 4).cells if cell.cell_type == "code"

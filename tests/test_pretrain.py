@@ -8,9 +8,9 @@ from grmp import pretrain as module
 from grmp.crops import to_float
 from grmp.errors import UserError
 from grmp.model import PromptedCLIP, quality_loss
-from grmp.params import Params
 from grmp.pretrain import TaskPool, draw_batch, draw_patches, make_loss, make_optimiser, make_pools, predict, pretrain
 from grmp.runtime import Runtime
+from study.params import Params
 
 PHOTOGRAPHS = 8
 MANIFEST = pd.DataFrame(
@@ -63,12 +63,12 @@ def test_a_type_without_support_or_query_is_named(held_out: set[str], lacking: s
 
 
 def test_a_batch_has_distinct_images_of_the_pool_with_their_own_scores() -> None:
-    places, generator = [3, 5, 8, 13], torch.Generator().manual_seed(1)
-    batch = draw_batch(IMAGES, SCORES, places, 3, 48, generator)
+    indices, generator = [3, 5, 8, 13], torch.Generator().manual_seed(1)
+    batch = draw_batch(IMAGES, SCORES, indices, 3, 48, generator)
     drawn = (batch.images[:, 0, 0, 0] // 10).tolist()
     assert batch.images.shape == (3, 3, 48, 48)
     assert len(set(drawn)) == 3
-    assert set(drawn) <= set(places)
+    assert set(drawn) <= set(indices)
     assert torch.equal(batch.scores, SCORES[drawn])
 
 

@@ -3,15 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from grmp.ridge import fit_predict
 
 from grmp.crops import to_float
 from grmp.errors import UserError
+from grmp.io.tensors import read_checkpoint, write_tensors
 from grmp.metrics import srcc
 from grmp.model import PromptedCLIP
 from grmp.prior import Prior, embed, learn, load, save
-from grmp.ridge import fit_predict
 from grmp.runtime import Runtime
-from grmp.tensors import read_checkpoint, write_tensors
 
 PHOTOGRAPHS, VERSIONS, CHANNELS = 30, 12, 40
 

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 import torch
-
 from grmp.bayes import NOISES, fit
+from grmp.ridge import ALPHAS, fit_predict, predict_each
+
 from grmp.errors import UserError
 from grmp.features import Features
-from grmp.params import Params
 from grmp.prior import Prior
 from grmp.probe import Probe, ProbeSettings, fit_probe, regress
-from grmp.ridge import ALPHAS, fit_predict, predict_each
+from study.params import Params
 
 BLOCKS = (1, 2, 3)
 

@@ -2,10 +2,10 @@ import open_clip
 import pytest
 import torch
 
-from grmp.backbone import build
+from grmp.io.backbone import build
 from grmp.model import prompted
-from grmp.params import Params
 from grmp.prompts import CONTEXT_STD, TextPrompt, VisualPrompt
+from study.params import Params
 
 PUBLISHED = 1_515_776  # METHOD: 100 tokens, depth 12, width 768, and a text context of 4 x 512
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from grmp.provenance import commit, compact, device_name, provenance
+from study.reports.provenance import commit, compact, device_name, provenance
 
 
 def git(*arguments: str) -> str:
@@ -75,7 +75,7 @@ def test_the_table_tells_what_was_used_and_not_where(monkeypatch: pytest.MonkeyP
 
 
 def test_a_missing_package_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("grmp.provenance.PACKAGES", ("no-such-package",))
+    monkeypatch.setattr("study.reports.provenance.PACKAGES", ("no-such-package",))
     frame = provenance({}, "b", "cpu", "fp32", time.time()).data
     assert "no-such-package not installed" in frame.set_index("what").loc["versions", "value"]
 

@@ -1,4 +1,4 @@
-from grmp.published import LIVEC, published
+from study.reports.published import LIVEC, published
 
 
 def test_rows_are_those_of_the_counts_asked_for() -> None:

@@ -8,9 +8,9 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from grmp.errors import UserError
-from grmp.params import Target
-from grmp.ratings import development_manifest, main, rated_manifest
-from grmp.sets import folds, read_manifest
+from study.data.ratings import development_manifest, main, rated_manifest
+from study.data.sets import folds, read_manifest
+from study.params import Target
 
 NAMES = [f"images/{n:02}.png" for n in range(30)]
 ROLES = ["train"] * 21 + ["val"] * 3 + ["test"] * 6

@@ -2,9 +2,9 @@ import math
 
 import pytest
 import torch
+from grmp.readback import Readback
 
 from grmp.errors import UserError
-from grmp.readback import Readback
 
 
 def add(told: Readback, step: int, loss: float = 0.5, gradient: float = 1.0, angle: float = math.nan) -> None:

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from study.running.recheck import compare_runs, main
 
 from grmp.errors import UserError
-from grmp.recheck import compare_runs, main
 
 
 def table(*srcc: float, variant: str = "full") -> pd.DataFrame:

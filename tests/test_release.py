@@ -6,17 +6,19 @@ import torch
 from open_clip import CLIP
 from ruamel.yaml import YAML
 
-from grmp import backbone, features, release
-from grmp.checkpoint import save_prompts
+from grmp import features
 from grmp.features import frozen_features
+from grmp.io import backbone
+from grmp.io.prompts_file import save_prompts
 from grmp.metrics import srcc
 from grmp.model import PromptedCLIP, prompted
-from grmp.params import Params
 from grmp.prior import Prior, save
 from grmp.runtime import Runtime
-from grmp.scorer import Input
-from grmp.scorer_file import load, read_card
-from grmp.sets import read_manifest, scores, write_manifest
+from grmp.scoring.scorer import Input
+from grmp.scoring.scorer_file import load, read_card
+from study.data.sets import read_manifest, scores, write_manifest
+from study.params import Params
+from study.stages import release
 
 PARTS = ["train"] * 8 + ["test"] * 6
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from grmp.report import copy_table, label_name, median_interval, set_style, t_interval, title, variants_in
+from study.reports.style import copy_table, label_name, median_interval, set_style, t_interval, title, variants_in
 
 
 def test_a_variant_has_a_title() -> None:

@@ -19,15 +19,15 @@ from conftest import ROOT
 from safetensors.torch import load as tensors
 from tiny_run import run
 
-from grmp.backbone import build
 from grmp.features import frozen_features
 from grmp.finetune import predict
-from grmp.inputs import find_images
+from grmp.io.backbone import build
 from grmp.metrics import DECIMALS, all_metrics
 from grmp.model import PromptedCLIP, prompted
-from grmp.params import Params
-from grmp.photos import read_manifest
 from grmp.runtime import Runtime
+from grmp.scoring.inputs import find_images
+from study.data.photos import read_manifest
+from study.params import Params
 
 TOLERANCE = {
     # One block as wide as the study's, 1 against 2 and 4 threads: 4e-8 in embeddings, none in tokens of size 5.

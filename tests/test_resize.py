@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from grmp.resize import resize_image, resize_tensor, scaled_sides
+from grmp.crops import resize_image, resize_tensor, scaled_sides
 
 
 @pytest.fixture

@@ -5,12 +5,13 @@ import pytest
 import torch
 from test_pretrain import IMAGES, SCORES
 
-from grmp import align, pretrain, resume
+from grmp import align, pretrain
+from grmp import training as resume
+from grmp.io.paths import UNFINISHED_VARIABLE
 from grmp.model import PromptedCLIP
-from grmp.params import Params
-from grmp.paths import UNFINISHED_VARIABLE
 from grmp.pretrain import TaskPool
 from grmp.runtime import Runtime
+from study.params import Params
 
 
 class Killed(BaseException):

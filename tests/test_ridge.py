@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from grmp.ridge import ALPHAS, fit_predict, predict_each
 
 

@@ -5,8 +5,9 @@ import torch
 
 from grmp import runtime
 from grmp.errors import UserError
-from grmp.params import Compute, Params
 from grmp.runtime import find_device, generator, start
+from grmp.settings import Compute
+from study.params import Params
 
 
 @pytest.fixture

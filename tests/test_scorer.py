@@ -7,11 +7,11 @@ import torch
 from PIL import Image
 
 from grmp.crops import even_crops
-from grmp.inputs import read_input
 from grmp.model import PromptedCLIP
-from grmp.params import Params
 from grmp.probe import Probe, ProbeSettings
-from grmp.scorer import Input, Scorer, input_of
+from grmp.scoring.inputs import read_input
+from grmp.scoring.scorer import Input, Scorer, input_of
+from study.params import Params
 
 ROUNDING = {"rtol": 1e-4, "atol": 1e-5}
 
@@ -49,7 +49,7 @@ def test_a_probe_is_averaged_into_the_quality_of_each_crop(model: PromptedCLIP, 
     probe.weight.copy_(torch.randn(len(blocks), 16) / 4)
     probe.bias.fill_(0.5)
     images = torch.rand(3, 3, 48, 48)
-    read = [model.read_early(model.begin(images, stop=min(block, 3))) for block in blocks]
+    read = [model.embed_at(model.tokens_before(images, stop=min(block, 3))) for block in blocks]
     regressed = sum(part @ weight for part, weight in zip(read, probe.weight)) + 0.5
     expected = 0.75 * model(images) + 0.25 * regressed.clamp(0, 1)
     found = Scorer(model, Input(short_side=48, crop=48, views=1), probe)(images)
@@ -171,7 +171,7 @@ def test_scoring_leaves_no_trace_in_the_random_numbers(scorer: Scorer, files: li
 
 
 def test_the_studys_input_is_that_of_its_test_images(settings: Params) -> None:
-    assert input_of(settings) == Input(short_side=settings.distort.short_side, crop=48, views=2)
+    assert input_of(settings) == Input(short_side=settings.image.short_side, crop=48, views=2)
 
 
 def test_quality_is_a_plain_column_of_numbers(scorer: Scorer, files: list[Path]) -> None:

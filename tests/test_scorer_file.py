@@ -9,15 +9,16 @@ from conftest import ROOT
 from open_clip import CLIP
 
 import grmp
-from grmp import backbone, scorer_file
-from grmp.card import Card
 from grmp.errors import UserError
+from grmp.io import backbone
+from grmp.io.tensors import read_checkpoint, write_tensors
 from grmp.model import prompted
-from grmp.params import Params
 from grmp.probe import Probe, ProbeSettings
-from grmp.scorer import Input, Scorer
-from grmp.scorer_file import load, read_card, save
-from grmp.tensors import read_checkpoint, write_tensors
+from grmp.scoring import scorer_file
+from grmp.scoring.card import Card
+from grmp.scoring.scorer import Input, Scorer
+from grmp.scoring.scorer_file import load, read_card, save
+from study.params import Params
 
 
 def complaint(path: Path) -> str:

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from grmp.errors import UserError
-from grmp.sets import COLUMNS, folds, read_images, read_manifest, scores, write_manifest
+from study.data.sets import COLUMNS, folds, read_images, read_manifest, scores, write_manifest
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from conftest import PHOTOS
 from PIL import Image
 
 from grmp.errors import UserError
-from grmp.splits import random_split, read_split, write_split
+from study.data.splits import random_split, read_split, write_split
 
 NOWHERE = Path("nowhere")  # images with references are never opened
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from grmp import table
 from grmp.errors import UserError
-from grmp.table import MOST_COLUMNS, read_csv
+from grmp.io import table
+from grmp.io.table import MOST_COLUMNS, read_csv
 
 
 @pytest.fixture

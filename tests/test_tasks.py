@@ -8,10 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from grmp import datasets, sets
 from grmp.errors import UserError
-from grmp.params import Params, Pretrain
-from grmp.tasks import held_out, read_tasks
+from grmp.settings import Pretrain
+from study.data import datasets, sets
+from study.data.tasks import held_out, read_tasks
+from study.params import Params
 
 NAMES = [f"photo{index}" for index in range(10)]
 
@@ -42,7 +43,7 @@ def generated(settings: Params, tmp_path: Path) -> Pretrain:
 @pytest.fixture
 def kadid(settings: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pretrain:
     """Two types of five references, in KADID-10k's official layout; the other images are missing on purpose."""
-    monkeypatch.setattr("grmp.tasks.read", partial(datasets.read, allow_missing=True))
+    monkeypatch.setattr("study.data.tasks.read", partial(datasets.read, allow_missing=True))
     for reference, kind, level in itertools.product(range(1, 6), (1, 11), (1, 5)):
         write_image(tmp_path / f"images/I{reference:02}_{kind:02}_{level:02}.png")
     return settings.pretrain.model_copy(update={"source": str(tmp_path)})

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from grmp import tensors
 from grmp.errors import UserError
-from grmp.tensors import read_about, read_checkpoint, write_tensors
+from grmp.io import tensors
+from grmp.io.tensors import read_about, read_checkpoint, write_tensors
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from grmp.thumbnails import data_uri, small, top
+from study.reports.thumbnails import data_uri, small, top
 
 
 def decoded(uri: str) -> Image.Image:

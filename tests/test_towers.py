@@ -12,7 +12,7 @@ from open_clip import CLIP
 from open_clip.transformer import VisionTransformer
 from torch.nn import functional as F
 
-from grmp.backbone import build
+from grmp.io.backbone import build
 from grmp.towers import (
     attention,
     embed_patches,

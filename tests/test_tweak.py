@@ -13,18 +13,18 @@ from conftest import ROOT
 from dvc.repo import Repo
 from PIL import Image
 from ruamel.yaml import YAML
+from study.running.live import FOLDER
 
-from grmp.backbone import architecture
-from grmp.live import FOLDER
-from grmp.params import load
+from grmp.io.backbone import architecture
+from study.params import load
 
 PAGE = (ROOT / "docs/tweak.md").read_text(encoding="utf-8")
 TWEAKS = ("A ratio", "A variant", "A distortion", "A data set", "A backbone")
 PROGRAM = """
 import numpy as np
-from grmp.distortions import DISTORTIONS, LEVELS, distort
-from grmp.params import load
-from grmp.variants import VARIANTS
+from study.data.distortions import DISTORTIONS, LEVELS, distort
+from study.params import load
+from study.variants import VARIANTS
 
 image = np.full((48, 64, 3), 200, dtype=np.uint8)
 draws = np.random.default_rng(0)

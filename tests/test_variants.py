@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from grmp.params import Grid
-from grmp.variants import VARIANTS
+from study.params import Grid
+from study.variants import VARIANTS
 
 
 def test_the_grid_takes_every_variant_and_no_other() -> None:

@@ -4,9 +4,9 @@ from open_clip import CLIP
 
 from grmp.crops import to_float
 from grmp.model import PromptedCLIP, prompted
-from grmp.params import Params
 from grmp.runtime import Runtime
-from grmp.view import class_attention, crop_size, view
+from study.params import Params
+from study.playground.view import class_attention, crop_size, view
 
 ROUNDING = {"rtol": 2e-5, "atol": 2e-6}  # tests/test_towers.py says why
 

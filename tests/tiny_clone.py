@@ -11,8 +11,8 @@ import torch
 from conftest import CONFIG, ROOT
 from ruamel.yaml import YAML
 
-from grmp import backbone
-from grmp.params import Backbone
+from grmp.io import backbone
+from grmp.settings import Backbone
 
 TINY = {
     "compute": {"device": "cpu", "precision": "fp32", "threads": 1},

@@ -9,20 +9,23 @@ import torch
 from conftest import CONFIG, ROOT, SMALL
 from PIL import Image
 
-from grmp import backbone, cells, features, generate, photos, sets
-from grmp.cells import Study
-from grmp.checkpoint import save_prompts
-from grmp.crops import even_crops
-from grmp.decode import read_image
+from grmp import features
+from grmp.crops import even_crops, resize_image
 from grmp.errors import in_one_line
 from grmp.features import frozen_features
-from grmp.labels import similarity
+from grmp.io import backbone
+from grmp.io.decode import read_image
+from grmp.io.prompts_file import save_prompts
 from grmp.model import PromptedCLIP, prompted
-from grmp.params import Compute, Params, load
 from grmp.pretrain import make_pools, pretrain
-from grmp.resize import resize_image
 from grmp.runtime import Runtime, generator, start
-from grmp.sets import Fold
+from grmp.settings import Compute
+from study.data import generate, photos, sets
+from study.data.labels import similarity
+from study.data.sets import Fold
+from study.params import Params, load
+from study.stages import cells
+from study.stages.cells import Study
 
 SHORT_SIDE, CROP, BLOCK = 64, 48, 1
 
@@ -75,7 +78,7 @@ def _pretrain(
     model: PromptedCLIP, images: list[torch.Tensor], manifest: pd.DataFrame, settings: Params, runtime: Runtime
 ) -> pd.DataFrame:
     pools = make_pools(manifest, set(manifest["photograph"].unique()[:2]))
-    draws = generator(settings.compute.seed, 32)
+    draws = generator(settings.compute.seed, Stream.TASKS)
     return pretrain(model, images, sets.scores(manifest), pools, settings.pretrain, CROP, runtime, draws)
 
 

@@ -9,10 +9,14 @@ from conftest import CONFIG, ROOT, SMALL
 from open_clip import CLIP
 from ruamel.yaml import YAML
 
-from grmp import backbone, features, params, photos, sets
-from grmp.checkpoint import save_prompts
-from grmp.labels import LabelMap
+from grmp import features
+from grmp.io import backbone
+from grmp.io.prompts_file import save_prompts
 from grmp.model import prompted
+from grmp.settings import Backbone
+from study import params
+from study.data import photos, sets
+from study.data.labels import LabelMap
 
 
 def make_study(folder: Path, photographs: Path, clip: CLIP) -> None:
@@ -24,7 +28,7 @@ def make_study(folder: Path, photographs: Path, clip: CLIP) -> None:
     yaml.dump(content, path)
     settings, artifacts = params.load(path), folder / "artifacts"
     shutil.copytree(photographs, folder / "data")
-    tiny = params.Backbone(source="local", name="tiny", weights="tiny.safetensors")
+    tiny = Backbone(source="local", name="tiny", weights="tiny.safetensors")
     clip_path, prompts_path = artifacts / "weights/clip.safetensors", artifacts / "prompts/prompts.safetensors"
     backbone.save(clip_path, clip, CONFIG, tiny)
     torch.manual_seed(5)

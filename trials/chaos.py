@@ -25,8 +25,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from study_run import StudyRun  # noqa: E402
 from tiny_clone import edit, make_clone  # noqa: E402
 
-from grmp.paths import UNFINISHED  # noqa: E402
-from grmp.resume import PIECE  # noqa: E402
+from grmp.io.paths import UNFINISHED  # noqa: E402
+from grmp.training import PIECE  # noqa: E402
 
 LONGER = {"pretrain": {"outer_steps": 60}, "finetune": {"steps": 60}, "grid": {"repeats": 4}}
 """What gives the tiny study's stages enough work to be killed in the middle of."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from grmp.report import copy_table
+from study.reports.style import copy_table
 from trials.scaling_runs import (
     in_fresh_process,
     time_cluster,

@@ -18,18 +18,18 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import torch
+from study.running.cluster import Cluster, open_cluster
+from study.running.engine import set_threads
 
-from grmp import params
-from grmp.backbone import architecture, build
-from grmp.cells import Study, run_repeat
-from grmp.cluster import Cluster, open_cluster
-from grmp.engine import set_threads
-from grmp.features import Features, first_trained_block, frozen_features
-from grmp.generate import make, single_recipes
-from grmp.model import prompted
-from grmp.photos import read_manifest
+from grmp.features import Features, frozen_features
+from grmp.io.backbone import architecture, build
+from grmp.model import first_trained_block, prompted
 from grmp.runtime import start
-from grmp.sets import Fold
+from study import params
+from study.data.generate import make, single_recipes
+from study.data.photos import read_manifest
+from study.data.sets import Fold
+from study.stages.cells import Study, run_repeat
 
 GB = 1e9
 ROOT = Path(__file__).parents[1]
@@ -109,7 +109,7 @@ def time_distortions(images: int) -> float:
     recipes = single_recipes(read_manifest(ROOT / "assets/photos"), 1, seed=1)[:images]
     started = time.process_time()
     for recipe in recipes:
-        make(recipe, recipe.photograph.path.read_bytes(), settings().distort.short_side, settings().distort.window)
+        make(recipe, recipe.photograph.path.read_bytes(), settings().image.short_side, settings().distort.window)
     return time.process_time() - started
 
 

@@ -104,7 +104,7 @@ class StudyRun:
             self.process.kill()
         else:
             for process in self.processes():
-                if "grmp.repro" in process.cmdline():
+                if "study.running.repro" in process.cmdline():
                     process.kill()
 
     def gone(self, limit: float = 15.0) -> float:

@@ -78,7 +78,7 @@ def _words(process: psutil.Process) -> list[str]:
         words = " ".join(process.cmdline()).split()  # a fork has its title in one piece
     except psutil.Error:
         return []
-    return [] if "grmp.forked" in words else words  # who waits for a fork is not the one who works
+    return [] if "study.running.forked" in words else words  # who waits for a fork is not the one who works
 
 
 class Disk:

@@ -23,7 +23,7 @@ CELL = [
     "--set",
     "run=artifacts/twice/run",
 ]
-FEATURES = ("python", "-m", "grmp.repro", "--force", "--single-item", "features@meta")
+FEATURES = ("python", "-m", "study.running.repro", "--force", "--single-item", "features@meta")
 
 
 def first_study(world: World) -> Seen:
@@ -37,7 +37,7 @@ def first_study(world: World) -> Seen:
 def two_notebooks(world: World) -> Seen:
     """One cell's notebook, twice at once."""
     target = "artifacts/twice/x.ipynb"
-    command = ("python", "-m", "grmp.notebook", "notebooks/03_finetune.ipynb", target, *CELL)
+    command = ("python", "-m", "study.running.notebook", "notebooks/03_finetune.ipynb", target, *CELL)
     runs = [world.clone.start(*command) for _ in range(2)]
     seen = [run.end() for run in runs]
     shutil.rmtree(world.clone.folder / "artifacts/twice")
@@ -46,7 +46,7 @@ def two_notebooks(world: World) -> Seen:
 
 def full_while_running(world: World) -> Seen:
     """The disk fills up while a notebook is executed."""
-    world.clone.change("grmp/conclusions.py")
+    world.clone.change("study/reports/conclusions.py")
     run = world.clone.start("make", "study")
     run.wait_for("Running stage 'ablation'")
     world.disk.fill()
@@ -88,16 +88,16 @@ def no_permission(world: World, folder: str = ".") -> Seen:
 
 def no_permission_in_reports(world: World) -> Seen:
     """Reports may not be replaced."""
-    world.clone.change("grmp/index.py")
+    world.clone.change("study/reports/index.py")
     return no_permission(world, "reports")
 
 
 def kill_kernel(world: World) -> Seen:
     """The system kills a notebook's kernel."""
-    world.clone.change("grmp/conclusions.py")
+    world.clone.change("study/reports/conclusions.py")
     run = world.clone.start("make", "study")
     run.wait_for("Running stage 'ablation'")
-    kernel = run.wait_for_process("grmp.kernel")
+    kernel = run.wait_for_process("study.running.kernel")
     time.sleep(2)
     kernel.kill()
     return run.end()
@@ -133,7 +133,14 @@ def no_image_tower(world: World) -> Seen:
     params = world.clone.logs / "params.yaml"
     params.write_text(re.sub("name: tiny ", "name: ViT-B-16-quickgelu ", text), encoding="utf-8")
     sections = ("--sections", "compute,photos,backbone,align", "--set", "weights=artifacts/tower.safetensors")
-    command = ("python", "-m", "grmp.notebook", "notebooks/00_backbone.ipynb", "artifacts/tower.ipynb", *sections)
+    command = (
+        "python",
+        "-m",
+        "study.running.notebook",
+        "notebooks/00_backbone.ipynb",
+        "artifacts/tower.ipynb",
+        *sections,
+    )
     seen = world.clone.run(*command, "--params", str(params), **unreachable())
     (world.clone.folder / "artifacts/tower.failed.ipynb").unlink()
     return seen
@@ -147,6 +154,6 @@ def files_in_the_future(world: World) -> Seen:
 
 def change_in_the_past(world: World) -> Seen:
     """A file has changed, and is older than what was made of it."""
-    world.clone.change("grmp/index.py")
-    os.utime(world.clone.folder / "grmp/index.py", (0, 0))
+    world.clone.change("study/reports/index.py")
+    os.utime(world.clone.folder / "study/reports/index.py", (0, 0))
     return world.clone.study()

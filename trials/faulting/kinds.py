@@ -43,7 +43,7 @@ FAULTS = [
     ),
     Fault(
         "two notebooks, one target",
-        "grmp.notebook twice at once",
+        "study.running.notebook twice at once",
         "x.html|, .html",
         made.two_notebooks,
         fails=False,

@@ -17,15 +17,18 @@ from onnx import helper, numpy_helper
 from PIL import Image
 from safetensors.torch import save
 
-from grmp import backbone, features, onnx_tower, params, prior, scorer_file
-from grmp.card import Card, HeldOut, Labels
-from grmp.checkpoint import load_prompts, save_prompts
-from grmp.inputs import read_input
+from grmp import features, prior
+from grmp.io import backbone, onnx_tower
+from grmp.io.onnx_tower import read_state
+from grmp.io.prompts_file import load_prompts, save_prompts
+from grmp.io.tensors import read_about, read_checkpoint
 from grmp.model import prompted
-from grmp.onnx_tower import read_state
 from grmp.probe import Probe, ProbeSettings
-from grmp.scorer import Input, Scorer
-from grmp.tensors import read_about, read_checkpoint
+from grmp.scoring import scorer_file
+from grmp.scoring.card import Card, HeldOut, Labels
+from grmp.scoring.inputs import read_input
+from grmp.scoring.scorer import Input, Scorer
+from study import params
 from trials.fuzzing.mutation import mutated, regrown
 
 ROOT = Path(__file__).parents[2]

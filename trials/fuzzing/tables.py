@@ -14,12 +14,12 @@ from hypothesis.strategies import SearchStrategy
 from PIL import Image
 from scipy.io import savemat
 
-from grmp import datasets, photos, sets
-from grmp.datasets.catalogue import find
-from grmp.datasets.tables import read_table
-from grmp.opinions import read_opinions
 from grmp.pretrain import make_pools
-from grmp.splits import read_split
+from grmp.scoring.opinions import read_opinions
+from study.data import datasets, photos, sets
+from study.data.datasets.catalogue import find
+from study.data.datasets.tables import read_table
+from study.data.splits import read_split
 from trials.fuzzing.mutation import mutated
 
 Rows = list[list[str]]

@@ -10,9 +10,9 @@ from hypothesis.strategies import SearchStrategy
 from papermill.translators import PythonTranslator
 from ruamel.yaml import YAML
 
-from grmp import params
-from grmp.labels import LabelMap
-from grmp.notebook import chosen_sections, parse_setting
+from study import params
+from study.data.labels import LabelMap
+from study.running.notebook import chosen_sections, parse_setting
 from trials.fuzzing.mutation import mutated, regrown
 
 ROOT = Path(__file__).parents[2]

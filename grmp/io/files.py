@@ -1,0 +1,42 @@
+"""Files that are whole or not there at all: written beside their place, flushed to the disk, then renamed."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from safetensors import SafetensorError
+
+from grmp.errors import UserError
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a path to write to; what lies there afterwards becomes `path` in one step. Makes folders.
+
+    Raises:
+        UserError: the disk is full, the folder is read-only, or the like; `path` is then as it was.
+    """
+    # With the process's number, so that two processes at the same target do not write into one another's file.
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield beside
+        with beside.open("rb") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except (OSError, SafetensorError) as error:  # the latter is how safetensors reports a full disk
+        raise UserError(f"{path}: cannot be written ({getattr(error, 'strerror', None) or error})") from None
+    finally:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 to `path`, so that no reader ever sees a part of it.
+
+    Raises:
+        UserError: as `whole`.
+    """
+    with whole(path) as beside:
+        beside.write_bytes(text.encode())

@@ -1,0 +1,72 @@
+"""The model card: what made a scoring checkpoint, and how well it did on labels that it had not seen."""
+
+from collections.abc import Iterator
+
+from grmp.errors import one_line
+from grmp.runtime import Runtime
+from grmp.settings import Method, Section
+from study.reports.provenance import compact
+
+LINE = "{:<12}{}"
+
+
+class Labels(Section):
+    """What was learned from; `low` and `high` are the scores that became 0 and 1."""
+
+    data: str
+    images: int
+    low: float
+    high: float
+    range_given: bool
+
+
+class HeldOut(Section):
+    """Agreement with labels that were not used in training, and what was trained to measure it."""
+
+    images: int
+    srcc: float
+    plcc: float
+    how: str
+
+
+class Card(Section):
+    """Everything that a reader of a score needs to know about its maker. Holds no date and no path of a machine."""
+
+    version: str
+    backbone: str
+    labels: Labels
+    held_out: HeldOut | None
+    computed: str
+    parameters: dict[str, dict]
+
+    def text(self) -> str:
+        """The card for readers, one fact per line; a checkpoint of anybody's can hold any letters."""
+        return "\n".join(one_line(LINE.format(name, value)) for name, value in self._lines())
+
+    def _lines(self) -> Iterator[tuple[str, str]]:
+        yield "grmp", f"{self.version}; quality from 0 to 1, higher is better"
+        yield "backbone", self.backbone
+        yield "data", self.labels.data
+        origin = "as given" if self.labels.range_given else "the least and the greatest of the labels"
+        yield "labels", f"{self.labels.images}; 0 is {self.labels.low:g}, 1 is {self.labels.high:g} ({origin})"
+        yield "held out", self._agreement()
+        yield "computed", self.computed
+        for number, (name, values) in enumerate(self.parameters.items()):
+            yield "" if number else "parameters", f"{name}: {compact(values)}"
+
+    def _agreement(self) -> str:
+        if self.held_out is None:
+            return "no label (fewer than five would have been), so its agreement with new labels is unknown"
+        held = self.held_out
+        return f"SRCC {held.srcc:.3f}, PLCC {held.plcc:.3f} on {held.images} labels; {held.how}"
+
+
+def parameters(settings: Method) -> dict[str, dict]:
+    """The sections of params.yaml on which a scoring checkpoint depends, as plain values."""
+    names = {"compute", "distort", "prompts", "image", "pretrain", "finetune", "qgr"}
+    return {name: values for name, values in settings.model_dump(mode="json").items() if name in names}
+
+
+def computed_on(runtime: Runtime) -> str:
+    """Device and precision in words."""
+    return f"{runtime.device.type}, {runtime.precision}"

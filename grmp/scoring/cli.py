@@ -1,0 +1,173 @@
+"""The command `grmp`: score images, fit to your own labels, read a checkpoint's card.
+
+Torch is imported by the commands that need it, so that help comes at once.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from grmp.errors import in_one_line
+from grmp.io import paths
+from grmp.settings import load_method
+
+if TYPE_CHECKING:
+    from grmp.scoring.scorer import Scored
+
+DECIMALS = 6
+
+app = typer.Typer(
+    name="grmp",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="Judge the technical quality of photographs, from 0 to 1, without a reference image.",
+    epilog="Begin with `grmp score PHOTOS`; `grmp COMMAND --help` shows examples.",
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"grmp {version('grmp')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Options of `grmp` itself."""
+
+
+@app.command(
+    epilog="`grmp score holiday/ 'scans/**/*.tif'`\n\n"
+    "`grmp score photos --format csv > quality.csv`\n\n"
+    "`grmp score photo.jpg --checkpoint mine.safetensors --format json`"
+)
+def score(
+    images: Annotated[list[str], typer.Argument(help="Files, folders (searched to any depth) or patterns in quotes.")],
+    checkpoint: Annotated[Path, typer.Option(help="What judges: the study's own, or one of grmp fit.")] = paths.STUDY,
+    form: Annotated[
+        Literal["table", "csv", "json"], typer.Option("--format", help="How the scores are printed.")
+    ] = "table",
+    batch: Annotated[int, typer.Option(min=1, help="Images at a time; without effect on the scores.")] = 32,
+    device: Annotated[
+        Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute; auto: a GPU where there is one.")
+    ] = "auto",
+) -> None:
+    """Score images: 1 is the best quality, 0 the worst.
+
+    Scores go to standard output, in the order in which the images were given; everything else goes to standard error.
+    An image that cannot be read is named there, the others are scored, and the exit status is 1.
+    """
+    from grmp.scoring.inputs import find_images
+    from grmp.scoring.scorer_file import load
+
+    files = find_images(images)
+    scorer = load(checkpoint, device)
+    scored, seconds = _with_bar(scorer.stream(files, batch), len(files))
+    failed = [row for row in scored if row.error]
+    for row in failed:
+        typer.echo(f"error: {row.error}", err=True)
+    typer.echo(_FORMATS[form]([row for row in scored if not row.error]), nl=False)
+    rate = f"{len(scored)} images in {seconds:.1f} s, {len(scored) / seconds:.1f} images/s"
+    typer.echo(rate + (f"; {len(failed)} could not be read" if failed else ""), err=True)
+    raise typer.Exit(1 if failed else 0)
+
+
+def _with_bar(stream: "Iterator[Scored]", total: int) -> "tuple[list[Scored], float]":
+    """All results and the seconds they took; a bar on standard error, only where that is a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("score"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    started = time.monotonic()
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
+        scored = list(progress.track(stream, total=total))
+    return scored, time.monotonic() - started
+
+
+def _as_table(rows: "list[Scored]") -> str:
+    width = max([len("image"), *(len(row.image) for row in rows)])
+    lines = [f"{'image':{width}}  quality", *(f"{row.image:{width}}  {row.quality:.4f}" for row in rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _as_csv(rows: "list[Scored]") -> str:
+    import pandas as pd
+
+    table = pd.DataFrame([(row.image, row.quality) for row in rows], columns=["image", "quality"])
+    return table.to_csv(index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
+
+
+def _as_json(rows: "list[Scored]") -> str:
+    content = [{"image": row.image, "quality": round(row.quality, DECIMALS)} for row in rows]
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+_FORMATS = {"table": _as_table, "csv": _as_csv, "json": _as_json}
+
+
+@app.command(
+    epilog="`grmp fit --data photos --scores ratings.csv`\n\n"
+    "`grmp fit --data photos --scores dmos.csv --score-column dmos --range 100 0 --out mine.safetensors`"
+)
+def fit(
+    data: Annotated[Path, typer.Option(help="Folder of the images.")],
+    scores: Annotated[Path, typer.Option(help="Comma-separated table: one row per image, its name and its score.")],
+    image_column: Annotated[str, typer.Option(help="Column of the images' names below the folder.")] = "image",
+    score_column: Annotated[str, typer.Option(help="Column of the scores, on any scale.")] = "mos",
+    bounds: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            "--range",
+            metavar="LOW HIGH",
+            help="The worst and the best score that is possible (100 0 where higher is worse); "
+            "if left out, the table's least and greatest.",
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Checkpoint to write.")] = paths.FITTED,
+    params: Annotated[Path, typer.Option(help="The study's parameters.")] = Path("params.yaml"),
+    hold_out: Annotated[
+        float, typer.Option(min=0, max=0.5, help="Share of the labels kept aside to measure agreement; 0 for none.")
+    ] = 0.2,
+) -> None:
+    """Adapt the study's model to your own labels, and write a checkpoint for `grmp score`.
+
+    Run it where the study was made (it needs artifacts/). First a model is trained without the held-out labels, to
+    measure how well it agrees with them; then the one that is written, on all labels.
+    """
+    from grmp.scoring import fit as fitting
+    from grmp.scoring.opinions import read_opinions
+
+    settings = load_method(params)
+    opinions = read_opinions(data, scores, image_column, score_column, bounds)
+    card_of_it = fitting.fit(opinions, hold_out, settings, out)
+    typer.echo(f"{card_of_it.text()}\n-> {out}")
+
+
+@app.command(epilog="`grmp card mine.safetensors`")
+def card(
+    checkpoint: Annotated[Path, typer.Argument(help="A checkpoint of the study or of `grmp fit`.")] = paths.STUDY,
+) -> None:
+    """Print what made a checkpoint: backbone, labels, parameters, agreement with labels that it had not seen."""
+    from grmp.scoring.scorer_file import read_card
+
+    typer.echo(read_card(checkpoint).text())
+
+
+def main() -> None:
+    """Run the command; what the user can mend ends in one line and exit status 1."""
+    with in_one_line():
+        app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""The full recipe on somebody's few labels: CLIP, meta-trained prompts and the probe's prior in, a scorer out."""
+
+import copy
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from grmp.crops import even_crops
+from grmp.features import Features, frozen_features
+from grmp.finetune import finetune, label
+from grmp.io import backbone, prior_file
+from grmp.io.paths import Folders
+from grmp.io.prompts_file import load_prompts
+from grmp.metrics import DECIMALS, plcc, srcc
+from grmp.model import PromptedCLIP, first_trained_block, unprompted
+from grmp.prior import Prior
+from grmp.probe import fit_probe
+from grmp.runtime import Runtime, Stream, generator, start
+from grmp.scoring.card import Card, HeldOut, Labels, computed_on, parameters
+from grmp.scoring.inputs import read_input
+from grmp.scoring.opinions import Bounds, Opinions, own_bounds, scale
+from grmp.scoring.scorer import Scorer, input_of
+from grmp.scoring.scorer_file import save
+from grmp.settings import Method
+
+FEWEST_HELD_OUT = 5
+"""Labels; a correlation over fewer says nothing."""
+
+
+def compute_features(
+    model: PromptedCLIP, crops: UInt8[Tensor, "n view 3 s s"], settings: Method, runtime: Runtime
+) -> Features:
+    """What is learned from: tokens and `middle` behind `model`'s prompts, embeddings of the untouched CLIP."""
+    untouched = unprompted(model.clip, settings.prompts)
+    untouched.eval().requires_grad_(False).to(runtime.device)
+    block = first_trained_block(model, settings.finetune.blocks)
+    probe, title = settings.finetune.probe_blocks, "labelled images, with prompts"
+    prompted_ones = frozen_features(model, crops, block, runtime, title, probe_blocks=probe)
+    plain_ones = frozen_features(untouched, crops, block, runtime, "labelled images, without", keep_tokens=False)
+    return Features(prompted_ones.tokens, plain_ones.embeddings, prompted_ones.middle)
+
+
+def adapt(
+    model: PromptedCLIP, taught: Prior, seen: Features, scores: Float[Tensor, " n"], settings: Method, runtime: Runtime
+) -> Scorer:
+    """A copy of `model`, fine-tuned on images and their scores in [0, 1], with a probe. Nothing else enters."""
+    model = copy.deepcopy(model).to(runtime.device)
+    labelled = label(model, seen.tokens, seen.embeddings, scores)
+    nobody = seen.at(torch.arange(0))
+    draws = generator(settings.compute.seed, Stream.FIT)
+    finetune(model, labelled, nobody, settings.finetune, settings.qgr, runtime, draws, f"fit {len(scores)} labels")
+    return Scorer(model, input_of(settings), fit_probe(seen, scores, settings.finetune, taught)).to(runtime.device)
+
+
+def split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Places of the labels to train on and of those held out; none are held out where they would be too few."""
+    held = round(share * count)
+    order = torch.randperm(count, generator=generator(seed, Stream.HELD_OUT_LABELS))
+    held = held if held >= FEWEST_HELD_OUT else 0
+    return order[held:], order[:held]
+
+
+def assess(
+    model: PromptedCLIP,
+    taught: Prior,
+    seen: Features,
+    opinions: Opinions,
+    share: float,
+    settings: Method,
+    runtime: Runtime,
+) -> HeldOut | None:
+    """Train on a part of the labels alone, and compare its scores of the other images with their labels.
+
+    What 0 and 1 stand for is found on the training labels, where the user did not say it.
+    """
+    kept, held = split(len(opinions.paths), share, settings.compute.seed)
+    if not len(held):
+        return None
+    bounds = opinions.bounds or own_bounds(opinions.scores[kept])
+    trial = adapt(model, taught, seen.at(kept), _targets(opinions.scores[kept], bounds), settings, runtime)
+    predicted = trial.score([opinions.paths[place] for place in held])["quality"].to_numpy()
+    how = f"by a model that was trained on the other {len(kept)}"
+    return agreement(predicted, scale(opinions.scores[held], bounds), how)
+
+
+def agreement(predicted: Float[np.ndarray, " n"], true: Float[np.ndarray, " n"], how: str) -> HeldOut:
+    """SRCC and PLCC on labels that were not trained on."""
+    values = {metric.__name__: round(metric(predicted, true), DECIMALS) for metric in (srcc, plcc)}
+    return HeldOut(images=len(true), how=how, **values)
+
+
+def _targets(scores: Float[np.ndarray, " n"], bounds: Bounds) -> Float[Tensor, " n"]:
+    return torch.from_numpy(scale(scores, bounds).astype(np.float32))
+
+
+def fit(opinions: Opinions, share: float, settings: Method, out: Path, folders: Folders | None = None) -> Card:
+    """Learn from all labels, after measuring on a held-out `share` of them how well that works; write the scorer.
+
+    Raises:
+        UserError: an image cannot be read, a file of an earlier stage is missing, or `out` cannot be written.
+    """
+    folders, runtime = folders or Folders(), start(settings.compute)
+    model = load_prompts(folders.prompts, backbone.load(folders.clip, settings.image.crop), settings.prompts)
+    model.eval().requires_grad_(False).to(runtime.device)
+    images = (read_input(path, settings.image.short_side) for path in opinions.paths)
+    crops = torch.stack([even_crops(image, settings.image.crop, settings.finetune.views) for image in images])
+    seen = compute_features(model, crops, settings, runtime)
+    taught = prior_file.load(folders.prior, model, settings.finetune.probe_blocks)
+    held_out = assess(model, taught, seen, opinions, share, settings, runtime)
+    bounds = opinions.bounds or own_bounds(opinions.scores)
+    trained = adapt(model, taught, seen, _targets(opinions.scores, bounds), settings, runtime)
+    labels = Labels(
+        data=opinions.name,
+        images=len(opinions.paths),
+        low=bounds[0],
+        high=bounds[1],
+        range_given=opinions.bounds is not None,
+    )
+    return write(out, trained, labels, held_out, settings, runtime, folders.clip)
+
+
+def write(
+    out: Path,
+    scorer: Scorer,
+    labels: Labels,
+    held_out: HeldOut | None,
+    settings: Method,
+    runtime: Runtime,
+    clip: Path,
+) -> Card:
+    """Write a scorer as a checkpoint, and return the card that it carries."""
+    card = Card(
+        version=version("grmp"),
+        backbone=backbone.describe(clip),
+        labels=labels,
+        held_out=held_out,
+        computed=computed_on(runtime),
+        parameters=parameters(settings),
+    )
+    save(out, scorer, clip, settings.prompts, card)
+    return card

@@ -1,0 +1,152 @@
+"""A trained model as a no-reference metric: any image in, its quality out."""
+
+import math
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, UInt8
+from PIL import Image
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from grmp.crops import even_crops, resize_tensor, to_float
+from grmp.errors import UserError
+from grmp.model import PromptedCLIP
+from grmp.probe import Probe
+from grmp.scoring.inputs import SMALLEST_SIDE, Source, read_input
+from grmp.settings import Method, Section
+
+MOST_PIXELS, MOST_VIEWS = 4096, 1024  # a checkpoint of anybody's cannot ask for more
+READERS = 4  # threads that decode and resize images while the model works
+
+
+class Input(Section):
+    """What the model sees of an image: `views` square crops of `crop` pixels, once its shorter side is `short_side`."""
+
+    short_side: Annotated[int, Field(ge=SMALLEST_SIDE, le=MOST_PIXELS, strict=True)]
+    crop: Annotated[int, Field(ge=1, le=MOST_PIXELS, strict=True)]
+    views: Annotated[int, Field(ge=1, le=MOST_VIEWS, strict=True)]
+
+    @model_validator(mode="after")
+    def _crops_fit(self) -> "Input":
+        if self.crop > self.short_side:
+            raise ValueError("crops are cut from images whose shorter side is short_side")
+        return self
+
+
+class Scored(NamedTuple):
+    """An image's path (or its place among those given), and its quality in (0, 1) or what is wrong with it."""
+
+    image: str
+    quality: float
+    error: str
+
+
+def input_of(settings: Method) -> Input:
+    """The input with which the study judges test images."""
+    return Input(short_side=settings.image.short_side, crop=settings.image.crop, views=settings.finetune.views)
+
+
+class Scorer(nn.Module):
+    """A no-reference quality metric: in (0, 1), higher is better, differentiable in the image. Its weights are frozen.
+
+    Args:
+        model: a trained model for crops of `view.crop` pixels.
+        view: what it sees of an image.
+        probe: averages a regression into the quality of every crop; None: the model alone.
+    """
+
+    def __init__(self, model: PromptedCLIP, view: Input, probe: Probe | None = None) -> None:
+        super().__init__()
+        self.model = model.requires_grad_(False)
+        self.view = view
+        self.probe = probe
+        self.eval()
+
+    def train(self, mode: bool = True) -> "Scorer":
+        """Stay in evaluation mode, also inside of a model that is being trained: dropout has no place in a metric."""
+        return super().train(False)
+
+    def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
+        """Quality of RGB images in [0, 1] of any height and width from 32 pixels up.
+
+        Raises:
+            ValueError: another shape, or no floats.
+        """
+        if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < SMALLEST_SIDE:
+            raise ValueError(f"images must be [b, 3, h, w] with h and w from {SMALLEST_SIDE}, not {list(images.shape)}")
+        if not images.is_floating_point():
+            raise ValueError(f"images must be floats in [0, 1], not {images.dtype}")
+        return self._judge(self._views(resize_tensor(images.float(), self.view.short_side)))
+
+    def _views(self, images: Tensor) -> Tensor:
+        return even_crops(images, self.view.crop, self.view.views)
+
+    def _judge(self, views: Float[Tensor, "view b 3 s s"]) -> Float[Tensor, " b"]:
+        return self._judge_crops(views.flatten(0, 1)).unflatten(0, views.shape[:2]).mean(dim=0)
+
+    def _judge_crops(self, crops: Float[Tensor, "b 3 s s"]) -> Float[Tensor, " b"]:
+        if self.probe is None:
+            return self.model(crops)
+        embeddings, middle = self.model.encode_along(crops, self.probe.settings.blocks)
+        return self.probe(self.model.quality_logit(embeddings).sigmoid(), middle)
+
+    def score(self, images: Source | Iterable[Source], batch: int = 32) -> pd.DataFrame:
+        """Quality of files, Pillow images or RGB bytes (uint8, height x width x 3), `batch` at a time.
+
+        Returns one row per image, in their order: image (its path, or its place among those given), quality (in
+        (0, 1), higher is better; empty where it could not be read), error (what is wrong with it, else empty text).
+        """
+        given = [images] if isinstance(images, str | Path | Image.Image | np.ndarray) else images
+        return pd.DataFrame(self.stream(given, batch), columns=Scored._fields)
+
+    def stream(self, images: Iterable[Source], batch: int = 32) -> Iterator[Scored]:
+        """As `score`, one result after the other, in their order; never more than two batches are in memory."""
+        with ThreadPoolExecutor(READERS) as pool:
+            place = 0
+            for sources, jobs in self._read_ahead(pool, iter(images), batch):
+                yield from self._finish(sources, jobs, place)
+                place += len(sources)
+
+    def _read_ahead(
+        self, pool: ThreadPoolExecutor, images: Iterator[Source], batch: int
+    ) -> Iterator[tuple[list[Source], list[Future]]]:
+        ahead: tuple[list[Source], list[Future]] = ([], [])
+        while sources := list(islice(images, batch)):
+            ready, ahead = ahead, (sources, [pool.submit(self._read, source) for source in sources])
+            if ready[0]:
+                yield ready
+        yield ahead
+
+    def _read(self, source: Source) -> UInt8[Tensor, "view 3 s s"] | UserError:
+        try:
+            return self._views(read_input(source, self.view.short_side))
+        except UserError as error:
+            return error
+
+    @torch.inference_mode()
+    def _finish(self, sources: list[Source], jobs: list[Future], place: int) -> list[Scored]:
+        read = [job.result() for job in jobs]
+        views = [value for value in read if not isinstance(value, UserError)]
+        device = self.model.mean.device
+        qualities = iter(self._judge(to_float(torch.stack(views, dim=1).to(device))).tolist() if views else [])
+        return [
+            Scored(name, float("nan"), str(value)) if isinstance(value, UserError) else _scored(name, next(qualities))
+            for name, value in zip(_names(sources, place), read)
+        ]
+
+
+def _scored(name: str, quality: float) -> Scored:
+    if not math.isfinite(quality):
+        return Scored(name, float("nan"), f"{name}: the model's score is not finite; its checkpoint is broken")
+    return Scored(name, quality, "")
+
+
+def _names(sources: list[Source], place: int) -> list[str]:
+    return [str(source) if isinstance(source, str | Path) else str(place + n) for n, source in enumerate(sources)]

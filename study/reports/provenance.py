@@ -1,0 +1,75 @@
+"""What made a report: sources, parameters, machine, versions; the table at the foot of every notebook.
+
+Neither the commit nor the time it took: the same study made again has the same bytes. `git log` tells which commit
+brought a report, and the runner prints durations.
+"""
+
+import io
+import platform
+import re
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import pandas as pd
+import torch
+from pandas.io.formats.style import Styler
+from ruamel.yaml import YAML
+
+from study.running.kept import sources
+
+PACKAGES = ("torch", "open_clip_torch", "numpy", "pandas", "scipy", "dvc", "papermill")
+
+
+def provenance(sections: dict[str, dict], backbone: str, device: str, precision: str) -> Styler:
+    """A two-column table of everything that a reader needs to make this report again.
+
+    Holds no absolute path and no host name. The frame itself, with columns `what` and `value`, is the result's `.data`.
+
+    Args:
+        sections: the sections of params.yaml that the notebook was given, under their names.
+        backbone: which CLIP, in words.
+        device: torch's name of the device in use, such as cpu or cuda.
+        precision: such as fp32 or bf16.
+    """
+    rows = {
+        "grmp": f"{_version('grmp')}, sources {sources()[:12]}",
+        **{f"params: {name}": compact(values) for name, values in sections.items()},
+        "backbone": backbone,
+        "device": device_name(device),
+        "precision": precision,
+        "versions": ", ".join([f"python {platform.python_version()}", *(f"{p} {_version(p)}" for p in PACKAGES)]),
+    }
+    frame = pd.DataFrame(rows.items(), columns=["what", "value"])
+    # A fixed id, as the random one would change the notebook's bytes.
+    left = {"selector": "th, td", "props": "text-align: left"}
+    return Styler(frame, uuid="provenance", cell_ids=False).hide(axis="index").set_table_styles([left])
+
+
+def compact(values: dict) -> str:
+    """One line of YAML without the outer braces, such as `steps: 25, labels: [10, 50, 0.2]`."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style, yaml.sort_base_mapping_type_on_output, yaml.width = True, False, 100_000
+    stream = io.StringIO()
+    yaml.dump(values, stream)
+    return stream.getvalue().strip()[1:-1]
+
+
+def device_name(device: str) -> str:
+    """The GPU's name, or the processor's with the number of threads in use."""
+    if device.startswith("cuda"):
+        return f"{torch.cuda.get_device_name(device)} ({device})"
+    return f"{_processor()}, {torch.get_num_threads()} threads"
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    text = information.read_text() if information.exists() else ""
+    name = re.search(r"^model name\s*: *(.+)$", text, flags=re.MULTILINE)
+    return name[1].strip() if name else platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,92 @@
+"""Whether numbers made now are those that are committed."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from grmp.errors import UserError, in_one_line
+from grmp.io.table import read_csv
+
+METRICS = ("reports/metrics.json", "reports/distort.json", "reports/backbone.json", "reports/pretrain.json")
+KEY = ["variant", "labels", "repeat"]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Compare numbers made now with committed ones.")
+Tolerance = Annotated[float, typer.Option(help="largest difference that is no failure")]
+
+
+def leaves(tree: object, path: str = "") -> Iterator[tuple[str, float]]:
+    """Every number of a JSON tree with its path, such as `full.50.srcc`."""
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from leaves(value, f"{path}.{key}".lstrip("."))
+    else:
+        yield path, float(tree)
+
+
+def drift(before: object, after: object) -> dict[str, float]:
+    """Absolute difference of each number that both trees hold; infinite where only one does."""
+    old, new = dict(leaves(before)), dict(leaves(after))
+    return {key: abs(old[key] - new[key]) if key in old and key in new else float("inf") for key in old | new}
+
+
+def committed(path: str) -> object | None:
+    """A JSON file as git's HEAD has it; None where it has none."""
+    done = subprocess.run(["git", "show", f"HEAD:{path}"], capture_output=True, text=True, check=False)
+    return json.loads(done.stdout) if done.returncode == 0 else None
+
+
+@app.command()
+def metrics(tolerance: Tolerance = 0.02) -> None:
+    """Compare reports/*.json with what is committed; exit status 1 where a metric differs by more than TOLERANCE."""
+    for path in METRICS:
+        before = committed(path)
+        if before is None:
+            typer.echo(f"{path}: not committed yet")
+            continue
+        differences = drift(before, json.loads(Path(path).read_text(encoding="utf-8")))
+        worst = max(differences, key=differences.__getitem__)
+        typer.echo(f"{path}: {len(differences)} numbers, largest difference {differences[worst]:.4f} ({worst})")
+        if differences[worst] > tolerance:
+            raise UserError(f"{path}: {worst} differs by {differences[worst]:.4f} from what is committed")
+
+
+def compare_runs(again: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
+    """SRCC of the same runs in both tables: columns variant, labels, repeat, committed, again.
+
+    Raises:
+        UserError: a column is missing, or a run that is not among the kept ones.
+    """
+    for name, table in (("now", again), ("as committed", kept)):
+        if not {*KEY, "srcc"} <= set(table):
+            raise UserError(f"the table of runs {name}: needs the columns {', '.join([*KEY, 'srcc'])}")
+    pair = (table[[*KEY, "srcc"]].astype({"labels": float}) for table in (again, kept))  # counts beside fractions
+    both = pd.merge(*pair, on=KEY, how="left", suffixes=("_again", "_kept"))
+    if both["srcc_kept"].isna().any():
+        first = both[both["srcc_kept"].isna()].iloc[0]
+        raise UserError(f"{first['variant']} at {first['labels']:g} labels, repeat {first['repeat']}: is not committed")
+    return both.rename(columns={"srcc_again": "again", "srcc_kept": "committed"})[[*KEY, "committed", "again"]]
+
+
+@app.command()
+def runs(
+    again: Annotated[Path, typer.Argument(help="results.csv of the runs made now")],
+    kept: Annotated[Path, typer.Argument(help="runs.csv that is committed")],
+    tolerance: Tolerance = 0.02,
+) -> None:
+    """Compare the median SRCC of runs made now with that of the same runs as committed; exit status 1 if it differs."""
+    both = compare_runs(read_csv(again), read_csv(kept))
+    typer.echo(both.to_string(index=False))
+    now, then = both["again"].median(), both["committed"].median()
+    typer.echo(f"median of {len(both)} splits: {now:.4f} now, {then:.4f} committed, difference {abs(now - then):.4f}")
+    if abs(now - then) > tolerance:
+        raise UserError(f"{again}: the median differs by {abs(now - then):.4f} from {kept}")
+
+
+if __name__ == "__main__":
+    with in_one_line():
+        app()

@@ -1,0 +1,97 @@
+"""What all cells of the grid share: features, scores, splits, and how a model starts."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int
+from open_clip import CLIP
+from torch import Tensor
+
+from grmp.features import Features
+from grmp.io import backbone, prior_file
+from grmp.io.digest import digest
+from grmp.io.paths import Folders
+from grmp.io.prompts_file import load_prompts
+from grmp.model import PromptedCLIP
+from grmp.prior import Prior
+from grmp.runtime import Runtime, Stream, generator, start
+from grmp.settings import Compute, Finetune, Image, Prompts
+from study.data import sets
+from study.data.sets import Fold
+from study.stages.features import load
+from study.variants import Variant
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What all cells share: the target's features, scores and folds (one per repeat), and how to start a model."""
+
+    plain: Features
+    meta: Features
+    scores: Float[Tensor, " n"]
+    folds: list[Fold]
+    clip: CLIP
+    pretrained: PromptedCLIP
+    prompts: Prompts
+    finetune: Finetune
+    seed: int
+    runtime: Runtime
+    prior: Prior | None = None  # None will do where no variant has both a probe and MPP
+
+    @property
+    def repeats(self) -> int:
+        """How often a cell is run, on other labelled images each time."""
+        return len(self.folds)
+
+    @cached_property
+    def digests(self) -> dict[bool, str]:
+        """What fine-tuning depends on besides the repeat, with and without MPP; computed once."""
+        probe = {"probe_blocks", "probe_share", "probe_prior", "standardise"}
+        settings = self.prompts, self.finetune.model_dump(exclude=probe), self.seed
+        runtime = str(self.runtime.device), self.runtime.precision
+        common = digest(settings, runtime, self.plain.embeddings, self.scores, self.clip.state_dict())
+        meta = digest(common, self.meta.tokens, self.pretrained.prompt_parameters())
+        return {True: meta, False: digest(common, self.plain.tokens)}
+
+    def features_of(self, variant: Variant) -> Features:
+        """What the variant's tower makes of the target, before it is tuned."""
+        return self.meta if variant.mpp else self.plain
+
+
+def draw_labelled(pool: int, count: int, seed: int, repeat: int) -> torch.Tensor:
+    """Indices of the labelled images. Nested: of one repeat, the 10 are among the 50."""
+    return torch.randperm(pool, generator=generator(seed, Stream.LABELLED_IMAGES, repeat))[:count]
+
+
+def labelled_indices(inputs: Inputs, count: int, repeat: int) -> Int[Tensor, " k"]:
+    """Indices, among all images, of those whose labels this repeat may use."""
+    pool = inputs.folds[repeat - 1].train
+    return pool[draw_labelled(len(pool), count, inputs.seed, repeat)]
+
+
+def read_inputs(
+    folders: Folders, compute: Compute, prompts: Prompts, image: Image, finetune: Finetune, repeats: int
+) -> Inputs:
+    """Everything that earlier stages made for the grid.
+
+    Raises:
+        UserError: a file of an earlier stage is missing, truncated or of other sizes.
+    """
+    runtime = start(compute)
+    clip = backbone.load(folders.clip, image.crop)
+    manifest = sets.read_manifest(folders.target)
+    pretrained = load_prompts(folders.prompts, clip, prompts)
+    return Inputs(
+        plain=load(folders.features / "plain.safetensors"),
+        meta=load(folders.features / "meta.safetensors"),
+        scores=sets.scores(manifest),
+        folds=sets.folds(manifest, repeats),
+        clip=clip,
+        pretrained=pretrained,
+        prompts=prompts,
+        finetune=finetune,
+        seed=compute.seed,
+        runtime=runtime,
+        prior=prior_file.load(folders.prior, pretrained, finetune.probe_blocks),
+    )
