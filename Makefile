@@ -12,60 +12,43 @@ export PYTHONUTF8 := 1
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help study livec livec-quick test chaos fuzz faults audit bench lint scaling explore open docs lock clean env
+.PHONY: help study human human-quick test test-long bench lint explore open docs lock clean env
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 study: env       ## regenerate every result: environment, then `dvc repro`
-	@$(BIN)/python -m grmp.settings
-	@$(BIN)/python -m study.running.make_study
-	@echo "done: make open shows reports/index.html"
+	@dvc repro
 
-livec: env livec-data  ## the study on human scores: make livec DATA=FOLDER with LIVEC in it (see studies/livec/README.md)
-	@cd studies/livec && python -m grmp.settings && exec python -m study.running.make_study --again "make livec"
-	@python -m study.running.repro -q --force --single-item index && echo "done: open reports/livec/report.html"
+human: env rated-set  ## the study on human scores: make human DATA=FOLDER (see human/README.md)
+	@cd human && dvc repro
 
-livec-quick: env livec-data  ## three splits of it again, against what is committed: make livec-quick DATA=FOLDER
-	@cd studies/livec && exec python -m study.running.make_study --again "make livec-quick" prior features
-	@cd studies/livec && python -m study.running.notebook ../../notebooks/03_finetune.ipynb \
-		artifacts/quick/full_probe-50.ipynb --sections compute,image,prompts,finetune,qgr --set target=artifacts/target \
-		--set variant=full_probe --set labels=50 --set repeats=3 --set run=artifacts/quick/full_probe-50 \
-		&& python -m study.running.recheck artifacts/quick/full_probe-50/results.csv ../../reports/livec/runs.csv
+human-quick: env rated-set  ## three splits of it again, against what is committed
+	@cd human && dvc repro -q features && python -m study.running.notebook ../notebooks/03_finetune.ipynb \
+		artifacts/quick/50.ipynb --sections compute,image,prompts,finetune,qgr --set target=artifacts/target \
+		--set variants=[full_probe] --set labels=50 --set repeats=3 --set runs=artifacts/quick/50 \
+		&& python -m study.running.compare runs artifacts/quick/50/full_probe/results.csv ../reports/livec/runs.csv
 
-.PHONY: livec-data
-livec-data:
+.PHONY: rated-set
+rated-set:
 	@if [ -n "$(DATA)" ]; then \
 		test -d "$(DATA)" || { echo "$(DATA): no such folder"; exit 1; }; \
-		ln -sfnT "$$(realpath "$(DATA)")" studies/livec/data; \
+		ln -sfnT "$$(realpath "$(DATA)")" human/data; \
 	else \
-		test -d studies/livec/data || { echo "where is the rated set? make livec DATA=FOLDER"; exit 1; }; \
+		test -d human/data || { echo "where is the rated set? make human DATA=FOLDER"; exit 1; }; \
 	fi
 
 test: env        ## environment, then the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-chaos: env       ## kill a tiny study at 30 random moments, and see that it loses nothing: make chaos KILLS=3
-	@$(BIN)/python trials/chaos.py $(if $(KILLS),--kills $(KILLS))
-
-fuzz: env        ## hostile and broken files by the thousand: every one is read, or refused in one line
-	@$(BIN)/python -m trials.fuzz
-
-# Mounts of its own, which vanish with it; without root, in a user namespace.
-faults: env      ## the study on a machine with faults: full disk, read-only, out of memory, no registry, ... (10 minutes)
-	@unshare --mount $(if $(filter 0,$(shell id -u)),,--map-root-user) $(BIN)/python -m trials.faults
-
-audit: env       ## known vulnerabilities, licences, hashes of everything that is installed; the photographs' licences
-	@$(BIN)/python -m trials.audit
+test-long: env   ## the tests that take long: kills, faults of the machine, hostile files, growth (about an hour)
+	@$(BIN)/python -m pytest -m long
 
 bench: env       ## how fast, against a plain program: every table of benchmarks/README.md
 	@$(BIN)/python -m benchmarks
 
-lint: env        ## ruff, and no outputs in source notebooks
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
-
-scaling: env     ## how time and memory grow, predicted and measured (ten minutes; see docs/cluster.md)
-	@$(BIN)/python -m trials.scaling
+lint: env        ## ruff, types, and no outputs in source notebooks
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/nbstripout --verify --keep-id notebooks/*.ipynb
 
 explore: env     ## JupyterLab on the playground notebook
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/90_explore.ipynb
@@ -81,8 +64,7 @@ lock:            ## requirements.txt anew from pyproject.toml (versions with has
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate -q -o requirements.txt
 
 clean:           ## remove the environment and everything generated (reports/ stays)
-	rm -rf $(VENV) artifacts data .dvc/cache .dvc/tmp \
-		studies/*/artifacts studies/*/reports studies/*/.dvc/cache studies/*/.dvc/tmp
+	rm -rf $(VENV) artifacts data .dvc/cache .dvc/tmp human/artifacts human/.dvc/cache human/.dvc/tmp
 
 # Whether the environment is the wanted one is told by what was installed, not by the time of a file: clocks may be wrong.
 env:             ## the environment alone

@@ -7,8 +7,7 @@ import typer
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from grmp.errors import UserError
-from grmp.io.plain import parse
-from grmp.settings import Align, Backbone, Count, Fraction, Method, Section
+from grmp.settings import Align, Backbone, Count, Fraction, Method, Section, check, read_yaml
 from study.command import run_command
 from study.variants import VARIANTS
 
@@ -178,47 +177,6 @@ def label_count(labels: int | float, pool: int) -> int:
     if not 2 <= count <= pool:
         raise UserError(f"labels {labels} means {count} images; between 2 and the pool's {pool} are possible")
     return count
-
-
-def _complain(path: Path, error: ValidationError) -> UserError:
-    # An unknown key first: it is often a misspelling, and then the reason why another key is missing.
-    first = min(error.errors(), key=lambda entry: entry["type"] != "extra_forbidden")
-    key = "".join(f"{part}: " for part in [".".join(map(str, first["loc"]))] if part)
-    message = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
-    given = "" if isinstance(first["input"], dict | Section) else f" (given: {repr(first['input'])[:200]})"
-    more = f"; and {error.error_count() - 1} more" if error.error_count() > 1 else ""
-    return UserError(f"{path}: {key}{message}{given}{more}")
-
-
-def read_yaml(path: Path) -> dict:
-    """The mapping in a YAML 1.2 file, in which `1e-4` is a number (it is text to YAML 1.1 readers).
-
-    Raises:
-        UserError: no such file, not YAML, not plain (`grmp.io.plain.parse`), or no mapping.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
-    try:
-        content = parse(text)
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: holds no sections; write `section:` lines with `key: value` lines below them")
-    return content
-
-
-def check(content: dict[str, Any], path: Path) -> Params:
-    """The typed view of a params file's `content`.
-
-    Raises:
-        UserError: with the file, the key and what is wrong, in one line.
-    """
-    try:
-        return Params.model_validate(content)
-    except ValidationError as error:
-        raise _complain(path, error) from None
 
 
 def load(path: Path = Path("params.yaml")) -> Params:
