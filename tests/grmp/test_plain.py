@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from grmp.io.plain import DEEPEST, LONGEST, parse, refuse_objects
+from grmp.io.plain import DEEPEST, LONGEST, compact, parse, refuse_objects
 
 
 def complaint(text: str) -> str:
@@ -78,3 +78,8 @@ def test_a_long_text_is_refused_unread() -> None:
 def test_nan_and_infinity_are_numbers() -> None:
     assert parse(".inf") == math.inf
     refuse_objects([math.nan, {"a": -math.inf}])
+
+
+def test_parameters_are_one_line_of_yaml_in_their_own_order() -> None:
+    values = {"labels": [10, 0.2], "device": "auto", "weights": None, "rate": 0.0005}
+    assert compact(values) == "labels: [10, 0.2], device: auto, weights: null, rate: 0.0005"

@@ -114,9 +114,9 @@ def test_the_loss_goes_down_where_there_is_something_to_learn(
 def test_training_sees_the_share_of_patches_that_is_asked_for(
     model: PromptedCLIP, train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen, run = [], PromptedCLIP.finish
+    seen, run = [], PromptedCLIP.embed_from
     monkeypatch.setattr(
-        PromptedCLIP, "finish", lambda self, x, start: seen.append(x.shape[1] - 1) or run(self, x, start)
+        PromptedCLIP, "embed_from", lambda self, x, start: seen.append(x.shape[1] - 1) or run(self, x, start)
     )
     for share in (1.0, 0.5):
         train(model, patches=share, outer_steps=1)

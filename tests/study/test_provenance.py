@@ -3,12 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from study.reports.provenance import compact, device_name, provenance
-
-
-def test_parameters_are_one_line_of_yaml_in_their_own_order() -> None:
-    values = {"labels": [10, 0.2], "device": "auto", "weights": None, "rate": 0.0005}
-    assert compact(values) == "labels: [10, 0.2], device: auto, weights: null, rate: 0.0005"
+from study.reports.provenance import device_name, provenance
 
 
 def test_the_table_tells_what_was_used_and_not_where(monkeypatch: pytest.MonkeyPatch) -> None:
