@@ -14,7 +14,7 @@ from grmp.checks import EVERY, Readback
 from grmp.features import Features
 from grmp.model import PromptedCLIP, first_trained_block, first_trained_text_block, quality_loss, semantic_loss
 from grmp.progress import Progress
-from grmp.projection import Projected, project
+from grmp.projection import Projected, project, random_directions, with_lengths
 from grmp.runtime import Runtime
 from grmp.settings import Finetune, Qgr
 
@@ -156,7 +156,8 @@ def finetune(
             "semantic": semantic_loss(scenes.float(), teacher),
         }
         measured = qgr.when != "never" or step in evaluated or step == 1
-        gradient, angle = combine(losses["quality"], losses["semantic"] if measured else None, parameters, qgr)
+        semantic = losses["semantic"] if measured else None
+        gradient, angle = combine(losses["quality"], semantic, parameters, qgr, generator)
         for parameter, value in zip(parameters, gradient):
             parameter.grad = value
         optimiser.step()
@@ -172,8 +173,13 @@ def finetune(
     return Outcome(evaluated, torch.stack(predictions), pd.DataFrame(steps))
 
 
-def combine(quality: Tensor, semantic: Tensor | None, parameters: list[Tensor], qgr: Qgr) -> Projected:
-    """The projected gradient and the cosine before it; without `semantic`, the plain quality gradient and a NaN."""
+def combine(
+    quality: Tensor, semantic: Tensor | None, parameters: list[Tensor], qgr: Qgr, generator: torch.Generator
+) -> Projected:
+    """The projected gradient and the cosine before it; without `semantic`, the plain quality gradient and a NaN.
+
+    `qgr.control` puts a control (ours) in the place of QGR; `generator` draws for it alone.
+    """
 
     def gradient(loss: Tensor, keep: bool) -> tuple[Tensor, ...]:
         options = {"retain_graph": keep, "materialize_grads": True, "allow_unused": True}
@@ -182,7 +188,13 @@ def combine(quality: Tensor, semantic: Tensor | None, parameters: list[Tensor], 
     g_q = gradient(quality, semantic is not None)
     if semantic is None:
         return Projected(list(g_q), torch.full((), torch.nan, device=quality.device))
-    return project(g_q, gradient(semantic, False), qgr.strength, qgr.when, qgr.scope)
+    direction = gradient(semantic, False)
+    if qgr.control == "random_direction":
+        direction = random_directions(direction, generator)
+    projected = project(g_q, direction, qgr.strength, qgr.when, qgr.scope)
+    if qgr.control == "length":
+        return projected._replace(gradients=with_lengths(g_q, projected.gradients))
+    return projected
 
 
 @torch.no_grad()
