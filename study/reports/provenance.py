@@ -52,10 +52,13 @@ def device_name(device: str) -> str:
 
 
 def _processor() -> str:
+    """The processor's name, with the numbers that tell apart those of one name, on which last digits can differ."""
     information = Path("/proc/cpuinfo")
     text = information.read_text() if information.exists() else ""
-    name = re.search(r"^model name\s*: *(.+)$", text, flags=re.MULTILINE)
-    return name[1].strip() if name else platform.processor() or platform.machine()
+    fields = dict(re.findall(r"^(model name|cpu family|model)\s*: *(.+)$", text, flags=re.MULTILINE))
+    if len(fields) < 3:
+        return fields.get("model name") or platform.processor() or platform.machine()
+    return f"{fields['model name'].strip()} (family {fields['cpu family']}, model {fields['model']})"
 
 
 def _version(package: str) -> str:

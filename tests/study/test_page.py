@@ -8,8 +8,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from study.running.formulas import lift_formulas, place_formulas
-from study.running.page import page
+from study.reports.formulas import lift_formulas, place_formulas
+from study.reports.page import page
 
 LOADING = {("script", "src"), ("link", "href"), ("img", "src"), ("iframe", "src"), ("source", "src")}
 

@@ -67,7 +67,7 @@ def test_outside_the_repository_a_line_says_so(
     tmp_path: Path, published: list[dict], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert playground.begin() is None
+    assert playground.open_study() is None
     assert "inside the repository" in words(published)
 
 
@@ -76,7 +76,7 @@ def test_a_move_of_the_level_gives_another_quality(
 ) -> None:
     inputs: list[Widget] = []
     monkeypatch.setattr(playground, "follow", lambda *parts: (inputs.extend(parts[1]), follow(*parts)))
-    playground.look(playground.begin())
+    playground.show_scores(playground.open_study())
     before = words(published[-2:])
     [slider] = [widget for widget in inputs if widget.description == "level"]
     slider.value = 5
@@ -86,7 +86,7 @@ def test_a_move_of_the_level_gives_another_quality(
 
 
 def test_an_uploaded_image_is_chosen_and_one_that_is_none_is_named(study: Path, published: list[dict]) -> None:
-    controls = ImageControls(playground.begin())
+    controls = ImageControls(playground.open_study())
     content = next((study / "data/images").iterdir()).read_bytes()
     controls._take({"new": ({"name": "mine.jpg", "content": memoryview(content)},)})
     assert controls.choice.photograph == "mine.jpg"

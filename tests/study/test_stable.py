@@ -4,7 +4,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from grmp.progress import MARK
-from study.running.stable import scrub, stabilise
+from study.reports.stable import scrub, stabilise
 
 
 def stream(text: str, name: str = "stdout") -> dict:

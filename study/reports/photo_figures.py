@@ -1,6 +1,8 @@
 """Figures made of photographs."""
 
+import base64
 import io
+import itertools
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,20 +10,46 @@ from pathlib import Path
 import IPython.display
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
+from grmp.io.decode import read_image
 from grmp.io.files import whole
+from study.data.distortions import DISTORTIONS
 from study.reports.style import closed
 
 LINE = 0.17  # inches of a line of a title above a picture
+_NAMES = {str(kind.number): kind.title for kind in DISTORTIONS}
 
 
-def as_jpeg(figure: Figure, quality: int = 88) -> IPython.display.Image:
-    """The figure as JPEG (`quality` 1 to 95), a tenth of PNG's bytes where it consists of photographs."""
+def as_jpeg(figure: Figure, quality: int = 80) -> IPython.display.Image:
+    """The figure as JPEG (`quality` 1 to 95) at the size at which it is shown, for photographs."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="jpeg", dpi=140, pil_kwargs={"quality": quality})
+    figure.savefig(buffer, format="jpeg", pil_kwargs={"quality": quality, "optimize": True})
     return IPython.display.Image(buffer.getvalue(), format="jpeg")
+
+
+def centre_square(image: np.ndarray) -> np.ndarray:
+    """The largest square in the middle of an image (height, width, channels)."""
+    side = min(image.shape[:2])
+    top, left = ((length - side) // 2 for length in image.shape[:2])
+    return image[top : top + side, left : left + side]
+
+
+def data_uri(image: Image.Image, quality: int = 75) -> str:
+    """The picture as a JPEG (`quality` 1 to 95) that stands in the page itself; about 3 kB for 128 x 96 pixels."""
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, "JPEG", quality=quality, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def small(image: Image.Image, side: int) -> Image.Image:
+    """The picture at no more than `side` pixels a side."""
+    copy = image.convert("RGB")
+    copy.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return copy
 
 
 def save_png(path: Path, figure: Figure) -> None:
@@ -56,6 +84,47 @@ def contact_sheet(
         wrapped = textwrap.fill(text, 16)
         cell.text(-0.06, 0.5, wrapped, transform=cell.transAxes, ha="right", va="center", fontsize=9)
     return closed(figure)
+
+
+def captioned_sheet(images: Sequence[np.ndarray], captions: Sequence[str], columns: int, size: float = 1.35) -> Figure:
+    """Images with a caption above each, row by row.
+
+    Args:
+        images: n images (height, width, 3), uint8 or float in 0..1.
+        captions: n texts, of one or several lines.
+        columns: images per row.
+        size: width of a cell, inches; its height follows the first image and the longest caption.
+    """
+    lines = max(text.count("\n") + 1 for text in captions)
+    rows = -(-len(images) // columns)
+    figure, axes = _grid(rows, columns, size, size * _aspect(images[0]) + LINE * lines + 0.1)
+    for cell, image, caption in itertools.zip_longest(axes.flat, images, captions):
+        if image is not None:
+            cell.imshow(image)
+            cell.set_title(caption, fontsize=8.5, loc="center")
+    return closed(figure)
+
+
+def distortion_names(numbers: str) -> str:
+    """Names of the distortions that a manifest writes as `7+21`, in their order."""
+    return ", ".join(_NAMES[number] for number in numbers.split("+"))
+
+
+def prediction_sheet(predictions: pd.DataFrame, manifest: pd.DataFrame, folder: Path) -> Figure:
+    """`prediction_grid` of the images that the predictions are of.
+
+    Args:
+        predictions: columns place (of the image in the manifest), predicted.
+        manifest: columns image, score, distortions.
+        folder: where the images are.
+
+    Raises:
+        UserError: an image cannot be read.
+    """
+    rows = manifest.iloc[predictions["place"]]
+    images = [read_image(folder / name) for name in rows["image"]]
+    titles = [distortion_names(numbers) for numbers in rows["distortions"]]
+    return prediction_grid(images, predictions["predicted"].to_numpy(), rows["score"].to_numpy(), titles)
 
 
 def prediction_grid(

@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 from grmp.progress import MARK
 
 KEPT_METADATA = ("tags",)
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 _CELL_FILE = re.compile(r"[^\s'\"]*/ipykernel_\d+/\d+\.py")
 _ADDRESS = re.compile(r"(?<= at )0x[0-9a-f]{6,}")
 

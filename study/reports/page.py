@@ -8,8 +8,8 @@ import nbformat
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
-from study.running.formulas import lift_formulas, place_formulas
-from study.running.page_style import FRAME, stylesheet
+from study.reports.formulas import lift_formulas, place_formulas
+from study.reports.frame import code_colours, filled, whole_page
 
 REMOVED_TAG = "remove"
 _HEADING = re.compile(r'<h([1-3]) id="([^"]*)">(.*?)<a class="anchor-link"', flags=re.DOTALL)
@@ -29,7 +29,7 @@ def page(notebook: NotebookNode, name: str, folder: Path) -> str:
     body = place_formulas(body, drawings)
     headings = [(int(level), anchor, _plain(text)) for level, anchor, text in _HEADING.findall(body)]
     title = next((text for level, _, text in headings if level == 1), html.escape(name))
-    return FRAME.format(title=title, style=stylesheet(), contents=_contents(headings), body=body)
+    return whole_page(title, filled("report.html", contents=_contents(headings), body=body), code_colours())
 
 
 def _shown(notebook: NotebookNode, drawings: list[str]) -> NotebookNode:

@@ -1,4 +1,4 @@
-"""Figures of the ablation's results."""
+"""Figures of the grid's results: against labels, optimism, strength of the projection."""
 
 from collections.abc import Sequence
 
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from study.reports.looks import LOOKS
 from study.reports.style import FAINT, closed, label_name, new_axes, t_interval, title, variants_in
+from study.variants import VARIANTS
 
 DODGE = 0.02  # of the axis, in factors of ten: enough that error bars at the same count do not hide each other
 ACROSS = 3  # panels side by side
@@ -36,10 +37,14 @@ def learning_curves(results: pd.DataFrame, metric: str = "srcc") -> Figure:
         ends[variant] = (x[-1], over["mean"].iloc[-1])
     _label_ticks(axes, results)
     _label_ends(axes, ends)
-    repeats = results["repeat"].nunique()
     axes.set(xlabel="labelled images", ylabel=metric.upper())
-    axes.set_title(f"mean of {repeats} repeats, with its 95 % interval" if repeats > 1 else "one repeat")
+    axes.set_title(_of_repeats(results, "with its 95 % interval"))
     return closed(axes.figure)
+
+
+def _of_repeats(results: pd.DataFrame, drawn: str) -> str:
+    repeats = results["repeat"].nunique()
+    return f"mean of {repeats} repeats {drawn}" if repeats > 1 else "one repeat"
 
 
 def _apart(counts: np.ndarray) -> list[int]:
@@ -98,14 +103,14 @@ def _spread(heights: Sequence[float], gap: float) -> np.ndarray:
 
 
 def optimism_plot(results: pd.DataFrame, honest: str = "srcc", picked: str = "srcc_best") -> Figure:
-    """The last step's value against the best step's, picked on the test set: what such a choice adds to a table.
+    """The last step's value against the best step's, picked on the test part: what such a choice adds to a table.
 
     Args:
-        results: columns variant, labels, count, repeat, and the two below; rows without the second are left out.
+        results: columns variant, labels, count, repeat, and the two below; only fine-tuned variants have steps.
         honest: column of the metric at the last step.
-        picked: column of the metric at the step that is best on the test set.
+        picked: column of the metric at the step that is best on the test part.
     """
-    results = results.dropna(subset=[picked])
+    results = results[[VARIANTS[variant].tuned for variant in results["variant"]]]
     budgets = _budgets(results)
     variants = variants_in(results["variant"])
     columns = min(len(budgets), ACROSS)
@@ -125,7 +130,7 @@ def optimism_plot(results: pd.DataFrame, honest: str = "srcc", picked: str = "sr
     panels[0, 0].set_xlim(left, right + 0.3 * (right - left))  # room for the numbers
     panels[0, 0].set_yticks(range(len(variants)), [title(variant) for variant in reversed(variants)])
     figure.supxlabel(
-        f"{honest.upper()}, mean of n repeats:  ● last step   ○ best step, picked on the test set", fontsize=10
+        f"{honest.upper()}, mean of n repeats:  ● last step   ○ best step, picked on the test part", fontsize=10
     )
     return closed(figure)
 
@@ -161,5 +166,5 @@ def lambda_plot(results: pd.DataFrame, metric: str = "srcc") -> Figure:
     axes.errorbar(over.index, over["mean"], over["half"], color=style.colour, marker="o", elinewidth=1.4)
     axes.set_xticks(over.index, [f"{strength:g}" for strength in over.index])
     axes.set(xlabel="λ, strength of the projection (0: without QGR)", ylabel=metric.upper())
-    axes.set_title(f"mean of {results['repeat'].nunique()} repeats with its 95 % interval; dots: repeats")
+    axes.set_title(_of_repeats(results, "with its 95 % interval; dots: repeats"))
     return closed(axes.figure)
