@@ -68,7 +68,7 @@ def against_zero(swept: pd.DataFrame, test_ratio: float = 0.0) -> pd.DataFrame:
     return tests.assign(p_holm=holm(tests["p"]))
 
 
-def test_ratio(folds: Sequence[Fold]) -> float:
+def split_ratio(folds: Sequence[Fold]) -> float:
     """Test images by images that are not tested on, for `paired_test`: 0 where all repeats have the same test part."""
     if all(torch.equal(fold.test, folds[0].test) for fold in folds):
         return 0.0
