@@ -27,12 +27,14 @@ REMEDY = "lower finetune.learning_rate or text_learning_rate (params.yaml), or l
 class Labelled:
     """The k labelled images: tokens in front of the first trained block, scores in [0, 1], the teacher's scenes.
 
-    `indices` are how messages name them: rows of the table that gives the labels, from 0.
+    `weights` are the chances of each view to be the one that a step sees. `indices` are how messages name the images:
+    rows of the table that gives the labels, from 0.
     """
 
     tokens: Float[Tensor, "k view t d"]
     scores: Float[Tensor, " k"]
     teacher: Float[Tensor, "k view 9"]
+    weights: Float[Tensor, " view"]
     indices: Int[Tensor, " k"] | None = None
 
     def to(self, runtime: Runtime) -> "Labelled":
@@ -42,7 +44,8 @@ class Labelled:
         """
         tokens = self.tokens.to(runtime.dtype)
         device = runtime.device if tokens.nbytes <= MOST_ON_DEVICE else tokens.device
-        return Labelled(tokens.to(device), self.scores.to(device), self.teacher.to(device), self.indices)
+        scores, teacher = (part.to(device) for part in (self.scores, self.teacher))
+        return Labelled(tokens.to(device), scores, teacher, self.weights, self.indices)
 
 
 @dataclass(frozen=True)
@@ -55,14 +58,10 @@ class Outcome:
 
 
 def label(
-    model: PromptedCLIP,
-    tokens: Float[Tensor, "k view t d"],
-    embeddings: Float[Tensor, "k view e"],
-    scores: Float[Tensor, " k"],
-    indices: Int[Tensor, " k"] | None = None,
+    model: PromptedCLIP, seen: Features, scores: Float[Tensor, " k"], indices: Int[Tensor, " k"] | None = None
 ) -> Labelled:
-    """Labelled images for the still untrained `model`: `tokens` are its own, `embeddings` the untouched CLIP's."""
-    return Labelled(tokens, scores, teacher_logits(model, embeddings).cpu(), indices)
+    """Labelled images for the still untrained `model`: `seen` has its tokens, the untouched CLIP's embeddings."""
+    return Labelled(seen.tokens, scores, teacher_logits(model, seen.embeddings).cpu(), seen.weights, indices)
 
 
 def teacher_logits(model: PromptedCLIP, embeddings: Float[Tensor, "k view e"]) -> Float[Tensor, "k view 9"]:
@@ -97,13 +96,14 @@ class Batches:
 
 
 def draw(labelled: Labelled, settings: Finetune, generator: torch.Generator) -> Batches:
-    """`settings.batch` distinct images for each of its steps (all where there are fewer), one view of each.
+    """`settings.batch` distinct images for each of its steps (all where there are fewer), one view of each by chance.
 
     All steps at once: a device that is given its indices step by step waits for each of them.
     """
-    (count, views), size = labelled.tokens.shape[:2], min(settings.batch, len(labelled.tokens))
+    count, size = len(labelled.tokens), min(settings.batch, len(labelled.tokens))
+    chances = labelled.weights.cpu()
     drawn = [
-        (torch.randperm(count, generator=generator)[:size], torch.randint(views, (size,), generator=generator))
+        (torch.randperm(count, generator=generator)[:size], chances.multinomial(size, True, generator=generator))
         for _ in range(settings.steps)
     ]
     return Batches(*(torch.stack(rows) for rows in zip(*drawn)))
@@ -210,4 +210,4 @@ def predict(
             .cpu()
             for part in features.tokens.flatten(0, 1).split(batch)
         ]
-    return torch.cat(parts).unflatten(0, features.tokens.shape[:2]).mean(dim=1)
+    return features.average(torch.cat(parts).unflatten(0, features.tokens.shape[:2]))

@@ -30,15 +30,15 @@ class Sets:
     manifests: dict[str, pd.DataFrame]
 
 
-def make_sets(parts: dict[str, list[Photograph]], settings: Distort, short_side: int, folder: Path, seed: int) -> Sets:
+def make_sets(parts: dict[str, list[Photograph]], settings: Distort, folder: Path, seed: int) -> Sets:
     """Write both sets below `folder`: `pretrain`, of single distortions, and `target`, of mixtures.
 
     Raises:
         UserError: a photograph is in two parts, or as `study.data.generate.write_images`.
     """
     recipes = single_recipes(parts["pretrain"], settings.levels_per_task, seed)
-    single = write_images(recipes, folder / "pretrain", settings, short_side, "pre-training set")
-    mixed = write_images(target_recipes(parts, settings, seed), folder / "target", settings, short_side, "target set")
+    single = write_images(recipes, folder / "pretrain", settings, "pre-training set")
+    mixed = write_images(target_recipes(parts, settings, seed), folder / "target", settings, "target set")
     cells = severity_cells(single)
     label_map = LabelMap.fit(cells)
     label_map.save(folder / "label_map.json")

