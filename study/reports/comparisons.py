@@ -52,7 +52,23 @@ def paired_test(differences: Float[np.ndarray, " n"], test_ratio: float = 0.0) -
     return {"difference": mean, "low": mean - half, "high": mean + half, "p": float(p)}
 
 
-def test_ratio(folds: Sequence[Fold]) -> float:
+def against_zero(swept: pd.DataFrame, test_ratio: float = 0.0) -> pd.DataFrame:
+    """SRCC at every strength of the projection minus that of the same repeat without it; all are exploratory.
+
+    Columns: strength, difference, low, high, p, p_holm.
+
+    Args:
+        swept: columns strength (0 among them), repeat, srcc.
+        test_ratio: as in `paired_test`.
+    """
+    table = swept.pivot(index="repeat", columns="strength", values="srcc")
+    gains = table.drop(columns=0.0).sub(table[0.0], axis=0).dropna()
+    rows = [{"strength": strength} | paired_test(values.to_numpy(), test_ratio) for strength, values in gains.items()]
+    tests = pd.DataFrame(rows, columns=["strength", "difference", "low", "high", "p"])
+    return tests.assign(p_holm=holm(tests["p"]))
+
+
+def split_ratio(folds: Sequence[Fold]) -> float:
     """Test images by images that are not tested on, for `paired_test`: 0 where all repeats have the same test part."""
     if all(torch.equal(fold.test, folds[0].test) for fold in folds):
         return 0.0
@@ -151,15 +167,12 @@ def claim(name: str, row: Any, alpha: float = 0.05) -> str:
 
 
 def comparison_table(table: pd.DataFrame) -> pd.DataFrame:
-    """The comparisons for reading: a row each, with the mean difference at every number of labels in a column."""
-    rows = [
-        {"comparison": pair_name(row), "mean": f"{row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f})"}
-        for row in table.itertuples()
-    ]
-    at = (
-        table.filter(like="at_").map("{:+.3f}".format).rename(columns=lambda name: f"{name.removeprefix('at_')} labels")
+    """The comparisons across: a row each, with the mean paired difference at every number of labels in a column."""
+    at = table.filter(like="at_").map("{:+.3f}".format)
+    at.columns = [f"{name.removeprefix('at_')} labels" for name in at.columns]
+    return pd.concat(
+        [pd.Series([pair_name(row) for row in table.itertuples()], name="mean difference of SRCC"), at], axis=1
     )
-    return pd.concat([pd.DataFrame(rows), at], axis=1)
 
 
 def probability(p: float) -> str:

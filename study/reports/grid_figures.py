@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from study.reports.looks import LOOKS
-from study.reports.style import FAINT, closed, label_name, new_axes, t_interval, title, variants_in
+from study.reports.style import FAINT, closed, label_name, new_axes, t_interval, variants_in
 from study.variants import VARIANTS
 
 DODGE = 0.02  # of the axis, in factors of ten: enough that error bars at the same count do not hide each other
-ACROSS = 3  # panels side by side
 CLOSE = 1.25  # the ratio of two counts under which the smaller is left out of the learning curves
 
 
@@ -26,18 +24,32 @@ def learning_curves(results: pd.DataFrame, metric: str = "srcc") -> Figure:
         results: columns variant, labels (as in params.yaml), count (images), repeat, and the metric.
         metric: name of the column.
     """
-    axes = new_axes(7.6, 4.4)
+    return _curves(results, metric, metric.upper())
+
+
+def optimism_plot(results: pd.DataFrame) -> Figure:
+    """What picking the best step on the test part would have added to SRCC, against the number of labels.
+
+    Args:
+        results: columns variant, labels, count, repeat, srcc (last step), srcc_best; untuned variants are left out.
+    """
+    tuned = results[[VARIANTS[variant].tuned for variant in results["variant"]]]
+    return _curves(tuned.assign(gain=tuned["srcc_best"] - tuned["srcc"]), "gain", "SRCC of the best step − of the last")
+
+
+def _curves(results: pd.DataFrame, column: str, name: str) -> Figure:
+    axes = new_axes(7.6, 4.2)
     results = results[results["count"].isin(_apart(results["count"].unique()))]
     variants = variants_in(results["variant"])
     ends: dict[str, tuple[float, float]] = {}
     for variant, shift in zip(variants, _shifts(len(variants)), strict=True):
-        over = _intervals(results[results["variant"] == variant], "count", metric)
+        over = _intervals(results[results["variant"] == variant], "count", column)
         x = over.index * 10**shift
         axes.errorbar(x, over["mean"], over["half"], **LOOKS[variant].line, elinewidth=1.2, capsize=0)
         ends[variant] = (x[-1], over["mean"].iloc[-1])
     _label_ticks(axes, results)
     _label_ends(axes, ends)
-    axes.set(xlabel="labelled images", ylabel=metric.upper())
+    axes.set(xlabel="labelled images", ylabel=name)
     axes.set_title(_of_repeats(results, "with its 95 % interval"))
     return closed(axes.figure)
 
@@ -102,69 +114,26 @@ def _spread(heights: Sequence[float], gap: float) -> np.ndarray:
     return spread - (spread - heights).mean()
 
 
-def optimism_plot(results: pd.DataFrame, honest: str = "srcc", picked: str = "srcc_best") -> Figure:
-    """The last step's value against the best step's, picked on the test part: what such a choice adds to a table.
+def lambda_plot(swept: pd.DataFrame, strengths: pd.DataFrame) -> Figure:
+    """What QGR adds to SRCC at every strength, in the same repeat: mean with its 95 % interval, repeats as light dots.
 
     Args:
-        results: columns variant, labels, count, repeat, and the two below; only fine-tuned variants have steps.
-        honest: column of the metric at the last step.
-        picked: column of the metric at the step that is best on the test part.
+        swept: columns strength (lambda, 0 among them), repeat, srcc; all with the same number of labels.
+        strengths: of `study.reports.comparisons.against_zero`.
     """
-    results = results[[VARIANTS[variant].tuned for variant in results["variant"]]]
-    budgets = _budgets(results)
-    variants = variants_in(results["variant"])
-    columns = min(len(budgets), ACROSS)
-    rows = -(-len(budgets) // columns)
-    size = (3.0 * columns + 1.6, rows * (0.42 * len(variants) + 0.8) + 0.7)
-    figure, panels = plt.subplots(rows, columns, figsize=size, sharey=True, sharex=True, squeeze=False)
-    for axes in panels.flat[len(budgets) :]:
-        axes.remove()
-    for axes, budget in zip(panels.flat, budgets.itertuples()):
-        part = results[results["count"] == budget.count_]
-        for row, variant in enumerate(reversed(variants)):
-            _dumbbell(axes, row, part[part["variant"] == variant], (honest, picked))
-        axes.set_title(f"{label_name(budget.labels, budget.count_)} labels, n = {part['repeat'].nunique()}")
-        axes.grid(visible=False, axis="y")
-        axes.margins(y=0.12)
-    left, right = panels[0, 0].get_xlim()
-    panels[0, 0].set_xlim(left, right + 0.3 * (right - left))  # room for the numbers
-    panels[0, 0].set_yticks(range(len(variants)), [title(variant) for variant in reversed(variants)])
-    figure.supxlabel(
-        f"{honest.upper()}, mean of n repeats:  ● last step   ○ best step, picked on the test part", fontsize=10
-    )
-    return closed(figure)
-
-
-def _dumbbell(axes: Axes, row: int, part: pd.DataFrame, columns: tuple[str, str]) -> None:
-    if part.empty:
-        return
-    colour = LOOKS[part["variant"].iloc[0]].colour
-    honest, picked = part[list(columns)].mean()
-    axes.plot([honest, picked], [row, row], color=colour, linewidth=1.5, zorder=2)
-    axes.plot(honest, row, "o", color=colour, zorder=3)
-    axes.plot(picked, row, "o", markerfacecolor="white", markeredgecolor=colour, markeredgewidth=1.5, zorder=3)
-    place = {"xy": (max(honest, picked), row), "xytext": (8, 0), "textcoords": "offset points"}
-    axes.annotate(f"{picked - honest:+.3f}", **place, va="center", fontsize=9)
-
-
-def lambda_plot(results: pd.DataFrame, metric: str = "srcc") -> Figure:
-    """The metric against QGR's strength: mean with its 95 % interval, and every repeat as a light dot.
-
-    Args:
-        results: columns strength (lambda, 0 or more), repeat, and the metric; all with the same number of labels.
-        metric: name of the column.
-    """
-    axes = new_axes(6.4, 4.0)
+    axes = new_axes(7.2, 3.8)
     style = LOOKS["full"]
-    axes.axvline(1, color=FAINT, linewidth=1, zorder=1)
+    axes.axhline(0, color=FAINT, linewidth=1, zorder=1)
+    axes.axvline(1, color=FAINT, linewidth=1, linestyle=":", zorder=1)
     note = {"xy": (1, 1), "xycoords": ("data", "axes fraction"), "xytext": (4, -2), "textcoords": "offset points"}
     axes.annotate("orthogonal projection", **note, va="top", color=FAINT, fontsize=9)
-    # Beside the interval, which would hide them.
-    beside = results["strength"] + 0.015 * np.ptp(results["strength"])
-    axes.plot(beside, results[metric], "o", color=style.colour, alpha=0.35, markersize=4.5, mew=0)
-    over = _intervals(results, "strength", metric)
-    axes.errorbar(over.index, over["mean"], over["half"], color=style.colour, marker="o", elinewidth=1.4)
-    axes.set_xticks(over.index, [f"{strength:g}" for strength in over.index])
-    axes.set(xlabel="λ, strength of the projection (0: without QGR)", ylabel=metric.upper())
-    axes.set_title(_of_repeats(results, "with its 95 % interval; dots: repeats"))
+    table = swept.pivot(index="repeat", columns="strength", values="srcc")
+    for strength, gains in table.sub(table[0.0], axis=0).drop(columns=0.0).items():
+        beside = strength + 0.015 * table.columns.max()  # the interval would hide them
+        axes.plot([beside] * len(gains), gains, "o", color=style.colour, alpha=0.35, markersize=4.5, mew=0)
+    ends = [strengths["difference"] - strengths["low"], strengths["high"] - strengths["difference"]]
+    axes.errorbar(strengths["strength"], strengths["difference"], ends, color=style.colour, marker="o", elinewidth=1.4)
+    axes.set_xticks(table.columns, [f"{strength:g}" for strength in table.columns])
+    axes.set(xlabel="λ, strength of the projection", ylabel="SRCC − that at λ = 0, same repeat")
+    axes.set_title(_of_repeats(swept, "with its 95 % interval; dots: repeats"))
     return closed(axes.figure)

@@ -28,18 +28,26 @@ def beside_published(results: pd.DataFrame, reported: pd.DataFrame, main: int) -
     others = reported.set_index(["method", "count"])["srcc"]
     names = _ordered(ours.map(lambda interval: interval[0]), others, main)
     figure, panels = plt.subplots(
-        1, len(counts), figsize=(1.15 * len(counts) + 2.6, ROW * len(names) + 1.2), sharey=True, squeeze=False
+        1,
+        len(counts),
+        figsize=(1.15 * len(counts) + 2.6, ROW * len(names) + 1.2),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
     )
     for axes, count in zip(panels[0], counts, strict=True):
         for place, name in enumerate(names):
             _row(axes, place, name, ours.get((name, count)), others.get((name, count)))
         axes.grid(visible=False, axis="y")
         axes.set_title(f"{count} labels", fontsize=10)
-        axes.margins(x=0.12)
+        axes.margins(x=0.08)
+        axes.tick_params(axis="y", length=0)
         axes.xaxis.set_major_locator(MaxNLocator(3))
     panels[0, 0].set_yticks(range(len(names)), [title(name) if name in LOOKS else name for name in names])
     splits = results["repeat"].nunique()
-    drawn = f"● median of {splits} splits, {median_level(splits):.1%} interval   ○ as published, other protocols"
+    drawn = (
+        f"● median of {splits} splits, {100 * median_level(splits):.1f} % interval   ○ as published, other protocols"
+    )
     figure.supxlabel(f"SRCC: {drawn}", fontsize=10)
     return closed(figure)
 

@@ -51,4 +51,4 @@ def _contents(headings: list[tuple[int, str, str]]) -> str:
     ]
     if len(entries) < 2:
         return ""
-    return f'<nav class="contents"><details open><summary>Contents</summary><ul>{"".join(entries)}</ul></details></nav>'
+    return filled("contents.html", entries="\n".join(entries))

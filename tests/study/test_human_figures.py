@@ -1,7 +1,8 @@
 import numpy as np
 import pandas as pd
+import pytest
 
-from study.reports.human_figures import beside_published, scene_errors
+from study.reports.human_figures import beside_published, farthest, join_images, scene_errors
 from study.reports.published import published
 
 
@@ -15,19 +16,27 @@ def results() -> pd.DataFrame:
 
 
 def test_ours_and_the_published_stand_in_order() -> None:
-    axes = beside_published(results(), published([50]), 50).axes[0]
-    names = [label.get_text() for label in axes.get_yticklabels()]
+    figure = beside_published(results(), published([50]), 50)
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert names[0] == "HyperIQA"
     assert names[-1] == "GRMP-IQA, as published"
     assert names.index("frozen CLIP + ridge") < names.index("TReS") < names.index("MPP + QGR (full)")
-    assert "0.755" in {text.get_text() for text in axes.texts}
-    assert "10 splits" in axes.get_title(loc="left") + axes.get_title()
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["10 labels", "50 labels"]
+    assert "median of 10 splits, 97.9 % interval" in figure.get_supxlabel()
 
 
 def test_only_our_rows_have_an_interval() -> None:
-    axes = beside_published(results(), published([50]), 50).axes[0]
+    axes = beside_published(results(), published([50]), 50).axes[1]
     intervals = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2]
     np.testing.assert_allclose(sorted(map(tuple, intervals)), [(0.62, 0.69), (0.72, 0.79)])
+
+
+def test_the_farthest_come_first_by_their_mean_over_the_splits() -> None:
+    images = pd.DataFrame({"image": ["a", "b"], "scene": ["x", "y"], "score": [0.5, 0.5]})
+    predictions = pd.DataFrame({"variant": "full", "place": [0, 1, 1], "predicted": [0.6, 0.0, 0.2]})
+    table = farthest(join_images(predictions, images), "full", 1)
+    assert table["image"].tolist() == ["b"]
+    assert table["difference"].tolist() == pytest.approx([-0.4])
 
 
 def test_errors_are_means_by_scene_and_variant() -> None:

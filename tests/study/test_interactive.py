@@ -8,7 +8,7 @@ from bokeh.models import ColumnDataSource
 from PIL import Image
 
 from study.reports.interactive import prediction_explorer
-from study.reports.thumbnails import data_uri
+from study.reports.photo_figures import data_uri
 
 
 @pytest.fixture

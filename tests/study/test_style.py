@@ -4,7 +4,16 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from study.reports.style import copy_table, label_name, median_interval, set_style, t_interval, title, variants_in
+from study.reports.style import (
+    copy_table,
+    label_name,
+    median_interval,
+    median_level,
+    set_style,
+    t_interval,
+    title,
+    variants_in,
+)
 
 
 def test_a_variant_has_a_title() -> None:
@@ -46,3 +55,8 @@ def test_the_medians_interval_leaves_out_as_many_values_as_the_sign_test_allows(
     covered = [1 - 2 * stats.binom.cdf(rank - 1, n, 0.5) for rank in (low, low + 1)]
     assert covered[0] >= 0.95 or low == 1
     assert covered[1] < 0.95
+
+
+@pytest.mark.parametrize(("n", "level"), [(5, 0.9375), (10, 0.978515625), (1, 0.0)])
+def test_the_medians_interval_is_called_by_its_true_level(n: int, level: float) -> None:
+    assert median_level(n) == pytest.approx(level)

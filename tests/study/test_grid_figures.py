@@ -1,14 +1,12 @@
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from PIL import Image
 
-from study.reports.figures import _spread, lambda_plot, learning_curves, optimism_plot
-from study.reports.pictures import contact_sheet, prediction_grid, save_png
+from study.reports.comparisons import against_zero
+from study.reports.grid_figures import _spread, lambda_plot, learning_curves, optimism_plot
+from study.reports.looks import LOOKS
 from study.reports.style import set_style, t_interval
 from study.reports.training_figures import angle_plot, loss_curves
 from study.variants import VARIANTS
@@ -40,7 +38,7 @@ def test_learning_curves_show_means_and_intervals_of_every_variant(results: pd.D
     figure = learning_curves(results)
     axes = figure.axes[0]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["10", "50", "0.2 = 80"]
-    assert sorted(texts(figure)) == sorted(style.title for style in VARIANTS.values())
+    assert sorted(texts(figure)) == sorted(style.title for style in LOOKS.values())
     line, _, (bars,) = axes.containers[0].lines
     values = results.query("variant == 'full' and count == 10")["srcc"]
     mean, half = t_interval(values)
@@ -75,31 +73,20 @@ def test_spread_labels_keep_their_order_and_distance() -> None:
     assert _spread([1.0, 2.0], 0.1) == pytest.approx([1.0, 2.0])
 
 
-@pytest.mark.parametrize(("count", "rows", "columns"), [(3, 1, 3), (4, 2, 3), (6, 2, 3)])
-def test_many_numbers_of_labels_are_in_rows_of_three(
-    results: pd.DataFrame, count: int, rows: int, columns: int
-) -> None:
-    many = pd.concat([results.query("count == 50").assign(labels=size, count=size) for size in range(10, 10 + count)])
-    figure = optimism_plot(many)
-    grid = figure.axes[0].get_gridspec()
-    assert (len(figure.axes), grid.nrows, grid.ncols) == (count, rows, columns)
-
-
-def test_optimism_plot_tells_the_gain_and_leaves_out_what_has_no_steps(results: pd.DataFrame) -> None:
+def test_optimism_is_the_gain_of_the_best_step_and_leaves_out_what_has_no_steps(results: pd.DataFrame) -> None:
     figure = optimism_plot(results)
-    assert len(figure.axes) == len(BUDGETS)
-    assert set(texts(figure)) == {"+0.020"}
-    assert "frozen CLIP + ridge" not in [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
-    assert figure.axes[2].get_title(loc="left") == "0.2 = 80 labels, n = 4"
+    assert set(texts(figure)) == {LOOKS[name].title for name, variant in VARIANTS.items() if variant.tuned}
+    lines = [container.lines[0] for container in figure.axes[0].containers]
+    assert all(line.get_ydata() == pytest.approx([0.02] * len(BUDGETS)) for line in lines)
 
 
-def test_lambda_plot_shows_every_repeat() -> None:
-    frame = pd.DataFrame([(s, r, 0.6 + 0.01 * r) for s in (0, 0.5, 1, 5) for r in range(3)])
+def test_lambda_plot_shows_every_repeats_gain_over_no_projection() -> None:
+    frame = pd.DataFrame([(s, r, 0.6 + 0.1 * r + 0.01 * s) for s in (0, 0.5, 1, 5) for r in range(3)])
     frame.columns = ["strength", "repeat", "srcc"]
-    axes = lambda_plot(frame).axes[0]
+    axes = lambda_plot(frame, against_zero(frame)).axes[0]
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "0.5", "1", "5"]
-    dots = next(line for line in axes.lines if line.get_linestyle() == "None" and len(line.get_ydata()) == len(frame))
-    assert sorted(dots.get_ydata()) == sorted(frame["srcc"])
+    dots = [line.get_ydata() for line in axes.lines if line.get_linestyle() == "None" and line.get_alpha()]
+    np.testing.assert_allclose(dots, [[0.005] * 3, [0.01] * 3, [0.05] * 3])
 
 
 def test_angle_plot_is_in_degrees_with_ninety_in_sight() -> None:
@@ -125,33 +112,14 @@ def test_loss_curves_smooth_by_a_centred_mean() -> None:
     assert lines[1].get_ydata() == pytest.approx([1.5, 2, 1, 2, 1.5])
 
 
-def test_contact_sheet_has_a_cell_per_image_and_bears_short_rows() -> None:
-    image = np.zeros((8, 12, 3), dtype=np.uint8)
-    figure = contact_sheet([[image] * 3, [image]], ["blur", "noise"], ["1", "2", "3"])
-    assert sum(len(axes.images) for axes in figure.axes) == 4
-    assert [axes.get_title() for axes in figure.axes[:3]] == ["1", "2", "3"]
-
-
-def test_prediction_grid_puts_the_nearest_above_and_the_farthest_below() -> None:
-    images = [np.full((8, 8, 3), shade, dtype=np.uint8) for shade in range(5)]
-    predicted, true = np.array([1, 2, 3, 4, 5.0]), np.array([1, 2.5, 3.1, 1, 3.0])
-    axes = prediction_grid(images, predicted, true, ["a", "b", "c", "d", "e"], each=2).axes
-    assert [cell.images[0].get_array()[0, 0, 0] for cell in axes] == [0, 2, 3, 4]
-    assert axes[2].get_xlabel() == "predicted 4.00\ntrue 1.00"
+def test_the_floor_of_the_loss_is_named() -> None:
+    frame = pd.DataFrame({"step": range(3), "support": 1.0, "query": 1.0})
+    assert texts(loss_curves(frame)) == []
+    assert texts(loss_curves(frame, 0.5)) == ["label entropy"]
 
 
 def test_figures_are_closed_so_that_notebooks_show_them_once(results: pd.DataFrame) -> None:
     plt.close("all")
     learning_curves(results)
     optimism_plot(results)
-    contact_sheet([[np.zeros((4, 4, 3))]], ["a"], ["b"])
     assert plt.get_fignums() == []
-
-
-def test_a_saved_figure_is_a_whole_png(results: pd.DataFrame, tmp_path: Path) -> None:
-    path = tmp_path / "new/curves.png"
-    save_png(path, learning_curves(results))
-    with Image.open(path) as image:
-        image.load()
-        assert image.format == "PNG"
-    assert list(path.parent.iterdir()) == [path]
