@@ -56,6 +56,14 @@ def test_the_answer_is_in_words_from_the_comparisons(folder: Path) -> None:
     assert "+0.300" not in text
 
 
+def test_the_question_is_answered_for_all_targets_or_for_each(folder: Path) -> None:
+    assert "The prompts: MPP adds more on the generated target." in index(folder)
+    other = COMPARISONS.assign(idea=["QGR", "MPP", None])
+    other.to_csv(with_people(folder) / "livec/comparisons.csv", index=False)
+    text = index(folder)
+    assert "It depends: on the generated target MPP adds more, on people's scores (LIVEC) QGR adds more." in text
+
+
 def test_people_are_beside_the_generated_target_where_they_were_studied(folder: Path) -> None:
     text = index(with_people(folder))
     assert '<a href="livec/report.html">' in text
