@@ -137,6 +137,18 @@ def read_comparisons(folder: Path) -> dict[str, pd.DataFrame]:
     return {words: read_csv(path) for words, path in paths.items() if path.is_file()}
 
 
+def answer(tables: dict[str, pd.DataFrame]) -> str:
+    """Which of the paper's two ideas adds more, in one sentence; empty where a target lacks one of them."""
+    gains = {words: table.set_index("idea")["difference"].reindex(["MPP", "QGR"]) for words, table in tables.items()}
+    if any(gain.isna().any() for gain in gains.values()):
+        return ""
+    more = {words: gain.idxmax() for words, gain in gains.items()}
+    if len(set(more.values())) > 1:
+        return "It depends: " + ", ".join(f"{words} {idea} adds more" for words, idea in more.items()) + "."
+    idea, where = more.popitem()[1], " and ".join(gains)
+    return f"The {'prompts' if idea == 'MPP' else 'gradients'}: {idea} adds more {where}."
+
+
 def findings(tables: dict[str, pd.DataFrame]) -> list[str]:
     """One sentence of HTML per idea: what it adds on every target, and whether that can be claimed."""
     rows = [
@@ -182,6 +194,7 @@ def index(folder: Path) -> str:
     shown = [report for report in REPORTS if report.page[0] == "0" or (folder / report.page).is_file()]
     body = filled(
         "index.html",
+        answer=answer(tables),
         findings="\n".join(f"<li>{sentence}</li>" for sentence in findings(tables)),
         figure=svg(ideas_plot({words.removeprefix("on "): table for words, table in tables.items()})),
         links="\n".join(_link(report, folder) for report in shown),

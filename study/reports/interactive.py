@@ -17,7 +17,7 @@ from study.reports.looks import LOOKS
 from study.reports.photo_figures import data_uri, distortion_names, small
 from study.reports.style import FAINT, INK
 
-THUMBNAIL = 104  # pixels of the longer side of the image under the pointer
+THUMBNAIL = 96  # pixels of the longer side of the image under the pointer
 _TOOLTIP = """<div style="width: 11rem; font: 12px sans-serif; color: #22262b">
 <img src="@picture" alt="" style="display: block; width: 100%; margin-bottom: 4px">
 <b>predicted @predicted{0.00}, label @label{0.00}</b><br>@title</div>"""
@@ -41,7 +41,7 @@ def explore_predictions(predictions: pd.DataFrame, manifest: pd.DataFrame, folde
     titles = [distortion_names(numbers) for numbers in rows["distortions"]]
     points = {"predicted": predictions["predicted"].to_list(), "label": rows["score"].to_list(), "title": titles}
     pictures = (small(Image.fromarray(read_image(folder / name)), THUMBNAIL) for name in rows["image"])
-    return prediction_explorer(pd.DataFrame(points), [data_uri(picture, quality=60) for picture in pictures])
+    return prediction_explorer(pd.DataFrame(points), [data_uri(picture, quality=50) for picture in pictures])
 
 
 def prediction_explorer(points: pd.DataFrame, pictures: Sequence[str], name: str = "predictions") -> str:

@@ -59,7 +59,7 @@ def save_png(path: Path, figure: Figure) -> None:
         UserError: it cannot be written.
     """
     with whole(path) as beside:
-        figure.savefig(beside, format="png", dpi=150)
+        figure.savefig(beside, format="png")
 
 
 def contact_sheet(
