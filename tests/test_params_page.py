@@ -13,7 +13,7 @@ def page() -> str:
 
 
 def test_every_section_and_key_is_there(page: str) -> None:
-    settings = load(ROOT / "studies/livec/params.yaml")
+    settings = load(ROOT / "human/params.yaml")
     for section, values in ((name, value) for name, value in settings if name != "choices"):
         _, _, rest = page.partition(f"\n## {section}\n")
         table = rest.partition("\n## ")[0]
