@@ -7,7 +7,7 @@ from scipy import stats
 
 from grmp.io.table import read_csv
 from study.docs.evidence import LIVEC_RATIO, means, medians, optimism, paired
-from study.docs.readme import Blocks, generated_runs
+from study.docs.readme import Blocks
 from study.reports.published import published
 from study.reports.style import copy_table, title
 
@@ -25,6 +25,10 @@ COUNTS = [50, 100, 200]
 
 def _human(reports: Path) -> pd.DataFrame:
     return read_csv(reports / "livec/runs.csv")
+
+
+def _generated(reports: Path) -> pd.DataFrame:
+    return read_csv(reports / "ablation.csv")
 
 
 def differences(runs: pd.DataFrame, test_ratio: float) -> pd.DataFrame:
@@ -99,8 +103,8 @@ BLOCKS: Blocks = {
     "livec_tests": tests,
     "livec_optimism": looks,
     "livec_choices": choices,
-    "generated_means": lambda reports: copy_table(means(generated_runs(reports))),
-    "generated_differences": lambda reports: copy_table(differences(generated_runs(reports), 0.0)),
+    "generated_means": lambda reports: copy_table(means(_generated(reports))),
+    "generated_differences": lambda reports: copy_table(differences(_generated(reports), 0.0)),
     "strengths": strengths,
     "published": others,
 }
