@@ -19,16 +19,16 @@ python -m study.data.datasets NAME FOLDER --verify   # decodes every image too
 mkdir -p datasets && dvc import-url /PATH/TO/NAME datasets/NAME   # keep it under DVC
 ```
 
-`study.data.datasets.read(NAME, FOLDER)` gives one table for every set: image, score, raw, spread, reference, distortion,
-scene, part. `score` is the published one (`raw`) mapped linearly from the published scale to 0..1, 1 the best quality in
-every set; the range of the data at hand has no influence. Capitals in names of folders and files do not matter. A missing
-image is an error, unless a partial copy is read on purpose (`--allow-missing`).
+`study.data.datasets.read(NAME, FOLDER)` gives one table for every set: image, score, raw, spread, reference,
+distortion, scene, part. `score` is the published one (`raw`) mapped linearly from the published scale to 0..1, 1 the
+best quality in every set; the range of the data at hand has no influence. Capitals in names of folders and files do
+not matter. A missing image is an error, unless a partial copy is read on purpose (`--allow-missing`).
 
-`study.data.splits.random_split` deals a set to train and test (and val) whole contents at a time: images of one reference
-stay together, and images without one stay together where they look alike. `study.data.splits.read_split` reads a
-published split (columns image and role: train, val or test) and checks it against the set. KADID-10k or TID2013 can be
-the pre-training set, as in the paper: `pretrain.source` in `params.yaml` names the folder. To run the study on a set:
-[human/README.md](../human/README.md)."""
+`study.data.splits.random_split` deals a set to train and test (and val) whole contents at a time: images of one
+reference stay together, and images without one stay together where they look alike. `study.data.splits.read_split`
+reads a published split (columns image and role: train, val or test) and checks it against the set. KADID-10k or
+TID2013 can be the pre-training set, as in the paper: `pretrain.source` in `params.yaml` names the folder. To run the
+study on a set: [human/README.md](../human/README.md)."""
 
 
 def markdown() -> str:
