@@ -30,7 +30,7 @@ _WORDS = {"string": "text", "integer": "integer", "number": "number", "boolean":
 Comments = dict[tuple[str, str], str]
 
 
-def parameters_page(path: Path = Path("params.yaml"), rated: Path = Path("studies/livec/params.yaml")) -> str:
+def parameters_page(path: Path = Path("params.yaml"), rated: Path = Path("human/params.yaml")) -> str:
     """The page as Markdown: a table per section with key, kind and range, default, meaning, and the paper's value.
 
     Sections that `path` has not, as only studies of human-rated sets have them, come from `rated`.

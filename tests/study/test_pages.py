@@ -18,11 +18,17 @@ def test_the_committed_page_is_what_the_code_gives(path: Path, monkeypatch: pyte
 
 
 def test_the_command_writes_every_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("params.yaml", "grmp", "studies"):
+    for name in ("params.yaml", "grmp", "study", "human", "reports"):
         (tmp_path / name).symlink_to(ROOT / name)
+    (tmp_path / "docs").mkdir()
+    for path in (path for path in PAGES if "generated:" in (ROOT / path).read_text(encoding="utf-8")):
+        text = re.sub(
+            r"(generated: \w+ -->\n).*?(<!-- end)", r"\1\2", (ROOT / path).read_text(encoding="utf-8"), flags=re.DOTALL
+        )
+        (tmp_path / path).write_text(text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     main()
-    assert {path.relative_to(tmp_path) for path in (tmp_path / "docs").iterdir()} == set(PAGES)
+    assert [path for path in PAGES if (tmp_path / path).read_bytes() != (ROOT / path).read_bytes()] == []
 
 
 @pytest.mark.parametrize("path", [ROOT / "README.md", *DOCUMENTS], ids=lambda path: path.name)

@@ -1,0 +1,80 @@
+"""What README and docs/results.md say of the committed runs, computed from the tables below reports/."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from study.reports.style import median_interval, title, variants_in
+
+LIVEC_RATIO = 233 / 929
+"""Test images by the other images of each of LIVEC's ten splits, which share images with one another."""
+
+
+class Difference(NamedTuple):
+    """A mean paired difference of SRCC and the ends of its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """In words, which claim nothing where the interval holds zero."""
+        text = f"{self.mean:+.3f} (95 % interval {self.low:+.3f} to {self.high:+.3f})"
+        return text if self.low > 0 or self.high < 0 else f"{text}: no difference can be claimed"
+
+
+def paired(runs: pd.DataFrame, a: str, b: str, test_ratio: float = 0.0, count: int | None = None) -> Difference:
+    """SRCC of variant `a` minus that of `b`, by repeat: the mean over `count` labels, or over all numbers of labels.
+
+    Numbers of labels are nested within a repeat (the 10 are among the 50), so that a repeat is one value. The interval
+    is Student's t with the correction for splits that share images (Nadeau and Bengio, Machine Learning 52, 2003).
+
+    Args:
+        runs: columns variant, count, repeat, srcc.
+        a: a variant.
+        b: another.
+        test_ratio: test images by other images, of repeats that are splits of one set; 0 for one test part.
+        count: a number of labels.
+    """
+    chosen = runs if count is None else runs[runs["count"] == count]
+    by_variant = chosen.pivot_table(index="repeat", columns="variant", values="srcc")
+    differences = (by_variant[a] - by_variant[b]).dropna()
+    n = len(differences)
+    half = stats.t.ppf(0.975, n - 1) * np.sqrt((1 / n + test_ratio) * differences.var(ddof=1))
+    return Difference(differences.mean(), differences.mean() - half, differences.mean() + half)
+
+
+def optimism(runs: pd.DataFrame) -> pd.DataFrame:
+    """Mean over repeats of best less last SRCC of the fine-tuned variants: a row per variant, a column per count."""
+    tuned = runs[~runs["variant"].isin(["ridge", "probe"])]
+    return (tuned["srcc_best"] - tuned["srcc"]).groupby([tuned["variant"], tuned["count"]]).mean().unstack()
+
+
+def medians(runs: pd.DataFrame) -> pd.DataFrame:
+    """Median SRCC over the splits with its interval by order statistics: a row per variant, a column per count."""
+
+    def cell(values: pd.Series) -> str:
+        middle, low, high = median_interval(values)
+        return f"{middle:.3f} ({low:.3f} to {high:.3f})"
+
+    return _wide(runs, cell)
+
+
+def means(runs: pd.DataFrame) -> pd.DataFrame:
+    """Mean SRCC over the draws: a row per variant, a column per count."""
+    return _wide(runs, lambda values: f"{values.mean():.3f}")
+
+
+def _wide(runs: pd.DataFrame, cell: object) -> pd.DataFrame:
+    table = runs.groupby(["variant", "count"])["srcc"].agg(cell).unstack()
+    table = table.loc[variants_in(table.index)].rename(index=title, columns=lambda count: f"{count} labels")
+    return table.rename_axis(index="variant", columns=None).reset_index()
+
+
+def median_level(repeats: int) -> float:
+    """Probability with which the interval of `medians` holds the median: 0.979 with ten repeats."""
+    missed = 2 * stats.binom.cdf(np.arange((repeats + 1) // 2), repeats, 0.5)
+    rank = max(int((missed <= 0.05).sum()), 1)
+    return float(1 - missed[rank - 1])
