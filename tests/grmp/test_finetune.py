@@ -37,7 +37,7 @@ def features(model: PromptedCLIP, runtime: Runtime) -> Features:
 @pytest.fixture
 def labelled(model: PromptedCLIP, features: Features) -> Labelled:
     scores = torch.linspace(0.1, 0.9, IMAGES)
-    return label(model, features.tokens, features.embeddings, scores)
+    return label(model, features, scores)
 
 
 @pytest.fixture
@@ -285,7 +285,7 @@ def test_predictions_are_means_over_views_and_do_not_depend_on_the_batch(
 def test_bf16_trains_and_keeps_weights_in_float32(
     model: PromptedCLIP, labelled: Labelled, features: Features, settings: Params
 ) -> None:
-    half = Labelled(labelled.tokens.bfloat16(), labelled.scores, labelled.teacher)
+    half = Labelled(labelled.tokens.bfloat16(), labelled.scores, labelled.teacher, labelled.weights)
     test = Features(features.tokens.bfloat16(), features.embeddings)
     runtime = Runtime(torch.device("cpu"), "bf16")
     outcome = finetune(model, half, test, settings.finetune, settings.qgr, runtime, torch.Generator().manual_seed(1))
@@ -297,7 +297,7 @@ def test_bf16_trains_and_keeps_weights_in_float32(
 def test_features_that_a_bf16_device_kept_can_be_tuned_on_in_float32(
     model: PromptedCLIP, labelled: Labelled, features: Features, settings: Params, runtime: Runtime
 ) -> None:
-    rough = Labelled(labelled.tokens.bfloat16(), labelled.scores, labelled.teacher)
+    rough = Labelled(labelled.tokens.bfloat16(), labelled.scores, labelled.teacher, labelled.weights)
     test = Features(features.tokens.bfloat16(), features.embeddings)
     found, exact = (
         finetune(copy.deepcopy(model), some, part, settings.finetune, settings.qgr, runtime, torch.Generator())
@@ -337,7 +337,7 @@ def test_labels_that_are_all_alike_can_be_tuned_on(
 def test_one_labelled_image_is_a_batch(
     model: PromptedCLIP, labelled: Labelled, features: Features, settings: Params, runtime: Runtime
 ) -> None:
-    one = Labelled(labelled.tokens[:1], labelled.scores[:1], labelled.teacher[:1])
+    one = Labelled(labelled.tokens[:1], labelled.scores[:1], labelled.teacher[:1], labelled.weights)
     draws = torch.Generator().manual_seed(1)
     outcome = finetune(model, one, features, settings.finetune, settings.qgr, runtime, draws)
     assert outcome.predictions.isfinite().all()

@@ -3,7 +3,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from grmp.regression import fit_predict
 
 from grmp.crops import to_float
 from grmp.errors import UserError
@@ -12,6 +11,7 @@ from grmp.io.tensors import read_checkpoint, write_tensors
 from grmp.metrics import srcc
 from grmp.model import PromptedCLIP
 from grmp.prior import Prior, embed, learn
+from grmp.regression import fit_predict
 from grmp.runtime import Runtime
 
 PHOTOGRAPHS, VERSIONS, CHANNELS = 30, 12, 40
@@ -72,7 +72,9 @@ def test_few_labels_go_further_with_the_prior() -> None:
 def test_embeddings_are_those_that_the_probe_reads(model: PromptedCLIP, runtime: Runtime, blocks: list[int]) -> None:
     crops = torch.randint(0, 256, (3, 3, 48, 48), dtype=torch.uint8)
     _, expected = model.encode_along(to_float(crops), blocks)
-    torch.testing.assert_close(embed(model, crops, blocks, runtime), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(
+        embed(model, crops[:, None], torch.ones(1), blocks, runtime), expected, rtol=1e-5, atol=1e-6
+    )
 
 
 def test_images_that_teach_nothing_are_refused() -> None:

@@ -56,7 +56,7 @@ def test_the_edit_of_these_tests_changes_one_line() -> None:
         ("distort", "mixture", "mixture: [3, 2]", ["distort.mixture", "fewest first"]),
         ("backbone", "source", "source: local", ["backbone", "weights"]),
         ("distort", "mixture", "mixture: [2, 26]", ["distort.mixture.1", "25"]),
-        ("distort", "short_side", "short_side: 64", ["image.crop", "image.short_side"]),
+        ("image", "views", "views: [[128, 1]]", ["image", "crop", "views"]),
         ("align", "heads", "heads: 3", ["align", "3 heads"]),
         ("image", "crop", "crop: 100", ["image.crop", "16"]),
         ("finetune", "learning_rate", "learning_rate: fast", ["finetune.learning_rate", "'fast'"]),

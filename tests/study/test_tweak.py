@@ -14,7 +14,7 @@ from dvc.repo import Repo
 from PIL import Image
 from ruamel.yaml import YAML
 
-from grmp.io.backbone import architecture
+from study.data.backbones import architecture
 from study.params import load
 
 PAGE = (ROOT / "docs/tweak.md").read_text(encoding="utf-8")
