@@ -1,4 +1,5 @@
 import platform
+from pathlib import Path
 
 import pytest
 
