@@ -79,7 +79,9 @@ def test_what_a_user_can_mend_is_said_as_it_was(threads: int | None) -> None:
 @WAYS
 def test_pieces_are_asked_for_as_they_are_needed(threads: int | None) -> None:
     asked = []
-    results = run_pieces(whole_number, ((asked.append(number) or str(number),) for number in range(1000)), None, threads)
+    results = run_pieces(
+        whole_number, ((asked.append(number) or str(number),) for number in range(1000)), None, threads
+    )
     next(results)
     assert len(asked) < 40
     results.close()

@@ -17,9 +17,9 @@ from onnx import helper, numpy_helper
 from PIL import Image
 from safetensors.torch import save
 
+from fuzzing.mutation import mutated, regrown
 from grmp import features, prior
 from grmp.io import backbone, onnx_tower
-from grmp.io.onnx_tower import read_state
 from grmp.io.prompts_file import load_prompts, save_prompts
 from grmp.io.tensors import read_about, read_checkpoint
 from grmp.model import prompted
@@ -30,9 +30,9 @@ from grmp.scoring.inputs import read_input
 from grmp.scoring.scorer import Scorer
 from grmp.settings import Input
 from study import params
-from trials.fuzzing.mutation import mutated, regrown
+from study.data.onnx_tower import read_state
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TINY = {
     "embed_dim": 8,
     "quick_gelu": True,
