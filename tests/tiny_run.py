@@ -79,7 +79,7 @@ def _pretrain(
 ) -> pd.DataFrame:
     pools = make_pools(manifest, set(manifest["photograph"].unique()[:2]))
     draws = generator(settings.compute.seed, Stream.TASKS)
-    return pretrain(model, images, sets.scores(manifest), pools, settings.pretrain, CROP, runtime, draws)
+    return pretrain(model, images, sets.scores(manifest), pools, settings.pretrain, settings.image, runtime, draws)
 
 
 def _study(

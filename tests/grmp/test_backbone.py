@@ -10,9 +10,10 @@ from open_clip import CLIP
 
 from grmp.errors import UserError
 from grmp.io import backbone
-from grmp.io.backbone import architecture, build, describe, load, obtain, save
+from grmp.io.backbone import build, describe, load, save
 from grmp.io.tensors import read_checkpoint, write_tensors
 from grmp.settings import Backbone
+from study.data.backbones import architecture, obtain
 from study.params import Params
 
 EMBEDDED = Backbone(source="embedded", name="ViT-B-16-quickgelu", weights=None)

@@ -3,7 +3,7 @@ import pytest
 import torch
 from PIL import Image
 
-from grmp.crops import even_crops, random_crop, resize_image, resize_tensor, scaled_sides, to_float
+from grmp.crops import even_crops, random_crop, resize, resize_image, scaled_sides, to_float
 
 
 @pytest.fixture
@@ -93,13 +93,13 @@ def test_bytes_are_resized_as_the_sets_are_stored(picture: np.ndarray) -> None:
 def test_what_has_the_size_stays_as_it_is(picture: np.ndarray) -> None:
     np.testing.assert_array_equal(resize_image(picture, 90), picture)
     images = torch.rand(1, 3, 48, 70)
-    assert resize_tensor(images, 48) is images
+    assert resize(images, 48) is images
 
 
 @pytest.mark.parametrize("short_side", [48, 150])
 def test_both_ways_agree_within_a_few_levels(picture: np.ndarray, short_side: int) -> None:
     tensor = torch.from_numpy(picture).permute(2, 0, 1)[None] / 255
-    found = resize_tensor(tensor, short_side)[0].permute(1, 2, 0).numpy() * 255
+    found = resize(tensor, short_side)[0].permute(1, 2, 0).numpy() * 255
     expected = resize_image(picture, short_side)
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() < 6
@@ -108,6 +108,6 @@ def test_both_ways_agree_within_a_few_levels(picture: np.ndarray, short_side: in
 
 def test_values_stay_between_0_and_1() -> None:
     images = (torch.rand(1, 3, 20, 20) > 0.5).float()
-    resized = resize_tensor(images, 48)
+    resized = resize(images, 48)
     assert resized.min() >= 0
     assert resized.max() <= 1

@@ -1,4 +1,4 @@
-"""How time and memory grow with the study: constants fitted at small sizes, checked at a larger one, carried further."""
+"""How time and memory grow with the study: constants fitted at small sizes, checked at a larger one."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

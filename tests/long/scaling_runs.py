@@ -120,7 +120,7 @@ def time_distortions(images: int) -> float:
     distort = settings().distort
     started = time.process_time()
     for recipe in recipes:
-        make(recipe, recipe.photograph.path.read_bytes(), settings().distort)
+        make(recipe, recipe.photograph.path.read_bytes(), distort)
     return time.process_time() - started
 
 

@@ -26,9 +26,7 @@ def test_every_law_is_checked_beyond_the_sizes_that_it_is_fitted_at() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("group", "measure"), list(laws()), ids=lambda given: given[0].name if type(given) is list else ""
-)
+@pytest.mark.parametrize(("group", "measure"), list(laws()), ids=[group[0].name for group, _ in laws()])
 def test_what_is_measured_at_the_largest_size_is_what_the_smaller_ones_predict(
     group: list[Law], measure: Callable
 ) -> None:

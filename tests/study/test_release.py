@@ -72,7 +72,7 @@ def test_the_pools_labels_are_learned_and_the_test_part_measures(
     true = scores(manifest[manifest["part"] == "test"]).numpy()
     scorer = load(out, "cpu")
     assert scorer.probe.settings.share == 0.7
-    scorer.view = Input(short_side=48, crop=48, views=1)  # the crops are judged as they are
+    scorer.view = Input(views=((48, 1),), crop=48)  # the crops are judged as they are
     views = scorer(crops[8:].flatten(0, 1) / 255)
     predicted = views.unflatten(0, (6, 2)).mean(dim=1).numpy()
     assert card.held_out.srcc == pytest.approx(srcc(predicted, true), abs=1e-4)
