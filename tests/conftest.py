@@ -19,9 +19,8 @@ from grmp.model import PromptedCLIP, prompted
 from grmp.prior import Prior, learn
 from grmp.runtime import Runtime
 from grmp.scoring.card import Card, HeldOut, Labels, computed_on, parameters
-from grmp.scoring.scorer import Scorer
+from grmp.scoring.scorer import Input, Scorer
 from grmp.scoring.scorer_file import save
-from grmp.settings import Input
 from study.data.sets import Fold
 from study.params import Params, load
 from study.stages.inputs import Inputs
@@ -39,7 +38,7 @@ SMALL = {
     "compute": {"device": "cpu", "precision": "fp32", "threads": 1, "seed": 1},
     "prompts": {"context": 4, "image_tokens": 2, "depth": 3, "dropout": 0.1, "projection": True},
     "align": {"width": 32, "layers": 3, "heads": 2, "context_length": 32, "crops": 2, "steps": 20},
-    "image": {"views": [[64, 2]], "crop": 48},
+    "image": {"crop": 48, "views": ((48, 2),)},
     "finetune": {"blocks": 2, "steps": 4, "batch": 4, "evaluations": 2},
     "qgr": {"when": "aligned", "strength": 1.0, "scope": "tensor"},
     "pretrain": {

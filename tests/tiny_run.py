@@ -18,7 +18,7 @@ from grmp.io.prompts_file import save_prompts
 from grmp.model import PromptedCLIP, prompted
 from grmp.pretrain import pretrain
 from grmp.runtime import Runtime, Stream, generator, start
-from grmp.settings import Compute, Input
+from grmp.settings import Compute
 from study.data import generate, photos, sets
 from study.data.labels import similarity
 from study.data.sets import Fold
@@ -28,7 +28,6 @@ from study.stages import cells, features
 from study.stages.inputs import Inputs
 
 SHORT_SIDE, CROP, BLOCK = 64, 48, 1
-SIGHT = Input(views=((SHORT_SIDE, 2),), crop=CROP)
 
 
 def settings_for(seed: int, threads: int, device: str) -> Params:
@@ -43,7 +42,7 @@ def run(folder: Path, photographs: Path, seed: int = 1, threads: int = 1, device
     settings = settings_for(seed, threads, device)
     runtime = start(settings.compute)
     manifest = _distort(folder / "set", photographs, settings.compute)
-    images = list(sets.read_images(folder / "set", manifest))
+    images = sets.read_images(folder / "set", manifest)
     torch.manual_seed(seed)
     clip = backbone.build(CONFIG).eval().requires_grad_(False)
     model = prompted(clip, settings.prompts).to(runtime.device)
@@ -80,7 +79,7 @@ def _pretrain(
 ) -> pd.DataFrame:
     pools = make_pools(manifest, set(manifest["photograph"].unique()[:2]))
     draws = generator(settings.compute.seed, Stream.TASKS)
-    return pretrain(model, images, sets.scores(manifest), pools, settings.pretrain, SIGHT, runtime, draws)
+    return pretrain(model, images, sets.scores(manifest), pools, settings.pretrain, settings.image, runtime, draws)
 
 
 def _study(

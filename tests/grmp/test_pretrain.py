@@ -22,6 +22,7 @@ HELD_OUT = {"p0", "p1", "p2"}
 # Every image is of one brightness, which gives its place in the manifest; its score rises with it.
 IMAGES = [torch.full((3, 50, 60), 10 * place, dtype=torch.uint8) for place in range(len(MANIFEST))]
 SCORES = torch.linspace(0.05, 0.95, len(MANIFEST))
+SIGHT = Input(views=(("native", 1),), crop=48)
 POOLS = {
     kind: TaskPool(support=rows.index[3:].tolist(), query=rows.index[:3].tolist())
     for kind, rows in MANIFEST.groupby("distortions")

@@ -6,11 +6,11 @@ import pytest
 import torch
 from PIL import Image
 
-from grmp.crops import even_crops
+from grmp.crops import even_crops, resize
 from grmp.model import PromptedCLIP
 from grmp.probe import Probe, ProbeSettings
-from grmp.scoring.scorer import Scorer
-from grmp.settings import Input
+from grmp.scoring.inputs import read_input
+from grmp.scoring.scorer import Input, Scorer
 
 ROUNDING = {"rtol": 1e-4, "atol": 1e-5}
 
@@ -111,6 +111,19 @@ def test_files_bytes_and_pillow_images_get_the_same_scores(
     assert scorer.score(pixels)["image"].tolist() == [str(n) for n in range(7)]
     for same in (pixels, [Image.fromarray(image) for image in pixels], map(str, files)):
         assert scorer.score(same)["quality"].tolist() == by_file["quality"].tolist()
+
+
+def test_a_file_is_judged_by_even_crops_at_its_scale(scorer: Scorer, model: PromptedCLIP, files: list[Path]) -> None:
+    crops = even_crops(resize(read_input(files[3]), 64), 48, 3)
+    assert scorer.score(files[3])["quality"][0] == pytest.approx(model(crops / 255).mean().item(), abs=1e-5)
+
+
+def test_scales_count_alike_however_many_crops_they_have(model: PromptedCLIP) -> None:
+    image = torch.rand(1, 3, 70, 90)
+    small, native = even_crops(resize(image, 56), 48, 3), even_crops(image, 48, 1)
+    expected = (model(small[:, 0]).mean() + model(native[:, 0]).mean()) / 2
+    found = Scorer(model, Input(views=((56, 3), ("native", 1)), crop=48))(image)
+    assert found.item() == pytest.approx(expected.item(), abs=1e-6)
 
 
 def test_one_image_needs_no_list(scorer: Scorer, files: list[Path], pixels: list[np.ndarray]) -> None:

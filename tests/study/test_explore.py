@@ -17,7 +17,6 @@ from study.data.labels import LabelMap
 from study.playground.explore import PRETRAINED, UPLOADED_SIDE, Choice, Explorer, Labelled
 
 NOISE = Choice("ramp", kind=11, level=4)
-SIGHT = Input(views=((64, 2), ("native", 1)), crop=48)
 
 
 def png(height: int, width: int) -> bytes:
@@ -44,7 +43,9 @@ def explorer(model: PromptedCLIP, runtime: Runtime, asked: list[str]) -> Explore
 
     label_map = LabelMap([0.0, 1.0], [0.0, 0.9])
     pool = Labelled(Path(), manifest, embeddings)
-    return Explorer({"ramp": ramp}, {PRETRAINED: get}, pool, label_map, SIGHT, runtime)
+    return Explorer(
+        {"ramp": ramp}, {PRETRAINED: get}, pool, label_map, Input(views=((64, 1), ("native", 1)), crop=48), runtime
+    )
 
 
 def test_level_0_is_the_photograph_itself(explorer: Explorer) -> None:
@@ -59,11 +60,12 @@ def test_the_same_choice_gives_the_same_noise_and_leaves_the_photograph_alone(ex
     assert np.array_equal(explorer.photographs["ramp"], before)
 
 
-def test_the_crop_is_the_centre_of_what_is_shown(explorer: Explorer) -> None:
+def test_the_first_crop_is_the_centre_of_what_is_shown(explorer: Explorer) -> None:
     shown = explorer.shown(NOISE)
     assert shown.shape == (64, 80, 3)
-    crop = explorer.crops(PRETRAINED, NOISE)[0]
-    assert np.array_equal(crop.permute(1, 2, 0).numpy(), shown[8:56, 16:64])
+    crops = explorer.crops(PRETRAINED, NOISE)
+    assert crops.shape == (2, 3, 48, 48)
+    assert np.array_equal(crops[0].permute(1, 2, 0).numpy(), shown[8:56, 16:64])
 
 
 def test_an_image_of_the_right_size_is_not_resampled() -> None:

@@ -15,6 +15,7 @@ from grmp.metrics import srcc
 from grmp.model import PromptedCLIP, prompted
 from grmp.prior import Prior
 from grmp.runtime import Runtime
+from grmp.scoring.scorer import Input
 from grmp.scoring.scorer_file import load, read_card
 from study.data.sets import read_manifest, scores, write_manifest
 from study.params import Params
@@ -71,7 +72,9 @@ def test_the_pools_labels_are_learned_and_the_test_part_measures(
     true = scores(manifest[manifest["part"] == "test"]).numpy()
     scorer = load(out, "cpu")
     assert scorer.probe.settings.share == 0.7
-    predicted = scorer._judge(crops[8:].transpose(0, 1) / 255).numpy()  # the crops as they are
+    scorer.view = Input(views=((48, 1),), crop=48)  # the crops are judged as they are
+    views = scorer(crops[8:].flatten(0, 1) / 255)
+    predicted = views.unflatten(0, (6, 2)).mean(dim=1).numpy()
     assert card.held_out.srcc == pytest.approx(srcc(predicted, true), abs=1e-4)
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from grmp.crops import LARGEST
 from grmp.errors import UserError
 from study.data.sets import COLUMNS, folds, read_images, read_manifest, scores, write_manifest
 
@@ -72,13 +73,13 @@ def test_images_are_read_in_the_manifests_order(tmp_path: Path, manifest: pd.Dat
     np.testing.assert_array_equal(torch.stack(read).permute(0, 2, 3, 1).numpy(), pixels[::-1])
 
 
-def test_images_come_in_their_own_pixels_up_to_a_bound(tmp_path: Path, manifest: pd.DataFrame) -> None:
+def test_images_keep_their_pixels_up_to_the_largest_side(tmp_path: Path, manifest: pd.DataFrame) -> None:
     (tmp_path / "images").mkdir()
-    for name, sides in zip(manifest["image"], ((800, 600), (40, 60))):
+    for name, sides in zip(manifest["image"], ((80, 60), (LARGEST * 2, LARGEST * 4))):
         Image.new("RGB", sides, (10, 20, 30)).save(tmp_path / name)
     read = list(read_images(tmp_path, manifest))
-    assert [tuple(image.shape) for image in read] == [(3, 512, 683), (3, 60, 40)]
-    assert read[0][:, 5, 5].tolist() == [10, 20, 30]
+    assert [tuple(image.shape) for image in read] == [(3, 60, 80), (3, 2 * LARGEST, LARGEST)]
+    assert read[1][:, 5, 5].tolist() == [10, 20, 30]
 
 
 def test_one_part_column_serves_every_repeat(manifest: pd.DataFrame) -> None:

@@ -71,7 +71,7 @@ def test_mixtures_join_the_tasks_of_each_of_their_types(generated: Pretrain) -> 
 def test_kadid_itself_makes_tasks_with_its_raters_scores(kadid: Pretrain) -> None:
     found = read_tasks(kadid, seed=1)
     assert set(found.pools) == {"1", "11"}
-    assert all(image.shape == (3, 32, 48) for image in found.images)
+    assert all(image.shape == (3, 40, 60) for image in found.images)
     blur = found.manifest[(found.manifest["distortions"] == "1") & (found.manifest["photograph"] == "I01")]
     weak, strong = found.scores[blur.index]  # sorted by name, hence by level
     assert weak > 0.8
