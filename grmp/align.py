@@ -75,7 +75,7 @@ def train_text_tower(
             scene_loss(images, scenes, texts[len(captions) :], scale),
         )
         optimiser.zero_grad()
-        sum(losses).backward()
+        torch.stack(losses).sum().backward()
         optimiser.step()
         schedule.step()
         rows.append((step, *(float(loss.detach()) for loss in losses)))

@@ -36,7 +36,7 @@ def scaled_sides(height: int, width: int, short_side: int) -> tuple[int, int]:
 
 def resize_image(image: UInt8[np.ndarray, "h w 3"], short_side: int) -> UInt8[np.ndarray, "H W 3"]:
     """Bytes, by Pillow's Lanczos filter, as the study's sets are stored."""
-    height, width = scaled_sides(*image.shape[:2], short_side)
+    height, width = scaled_sides(image.shape[0], image.shape[1], short_side)
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS))
 
 
@@ -45,7 +45,7 @@ def resize_tensor(images: Float[Tensor, "b 3 h w"], short_side: int) -> Float[Te
 
     Images that have the size already are returned as they are. The two filters differ little, but they differ.
     """
-    sides = scaled_sides(*images.shape[-2:], short_side)
+    sides = scaled_sides(images.shape[-2], images.shape[-1], short_side)
     if sides == tuple(images.shape[-2:]):
         return images
     return F.interpolate(images, sides, mode="bicubic", antialias=True).clamp(0, 1)

@@ -176,8 +176,7 @@ def combine(quality: Tensor, semantic: Tensor | None, parameters: list[Tensor], 
     """The projected gradient and the cosine before it; without `semantic`, the plain quality gradient and a NaN."""
 
     def gradient(loss: Tensor, keep: bool) -> tuple[Tensor, ...]:
-        options = {"retain_graph": keep, "materialize_grads": True, "allow_unused": True}
-        return torch.autograd.grad(loss, parameters, **options)
+        return torch.autograd.grad(loss, parameters, retain_graph=keep, materialize_grads=True, allow_unused=True)
 
     g_q = gradient(quality, semantic is not None)
     if semantic is None:

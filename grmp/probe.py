@@ -31,6 +31,9 @@ class Probe(nn.Module):
         width: channels of `f` behind one block.
     """
 
+    weight: Float[Tensor, "block e"]
+    bias: Float[Tensor, ""]
+
     def __init__(self, settings: ProbeSettings, width: int) -> None:
         super().__init__()
         self.settings = settings
@@ -63,7 +66,7 @@ def fit_probe(seen: Features, scores: Float[Tensor, " k"], settings: Finetune, p
         mapped = [one.coefficients() for one in fitted]
         found = [(root @ weight, bias) for (weight, bias), root in zip(mapped, roots)]
     probe.weight.copy_(torch.from_numpy(np.stack([weight for weight, _ in found]) / len(found)))
-    probe.bias.fill_(np.mean([bias for _, bias in found]))
+    probe.bias.fill_(float(np.mean([bias for _, bias in found])))
     return probe
 
 
@@ -88,8 +91,9 @@ def regress(
             for (few, many), root in zip(each, roots, strict=True)
         ]
         rows = [(one, one.predict_each(many)) for one, many in fitted]
-        found = [(one.odds @ strengths, strengths) for one, strengths in rows]
-    return tuple(np.mean(parts, axis=0) for parts in zip(*found))
+        found = [(one.odds @ each_noise, each_noise) for one, each_noise in rows]
+    means, strengths = zip(*found)
+    return np.mean(means, axis=0), np.mean(strengths, axis=0)
 
 
 def _roots(settings: Finetune, prior: Prior | None) -> Float[np.ndarray, "block e e"] | None:

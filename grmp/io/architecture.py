@@ -17,8 +17,9 @@ def check(config: object) -> None:
     Raises:
         ValueError: it has not; with what is wrong in words.
     """
-    towers = [config.get(name) for name in ("vision_cfg", "text_cfg")] if isinstance(config, dict) else []
-    if not towers or not all(isinstance(tower, dict) for tower in towers):
+    found = [config.get(name) for name in ("vision_cfg", "text_cfg")] if isinstance(config, dict) else []
+    towers = [tower for tower in found if isinstance(tower, dict)]
+    if len(towers) != 2:
         raise ValueError("is no configuration of open_clip's")
     limits = [(towers[0], "layers", MOST_BLOCKS), (towers[1], "layers", MOST_BLOCKS)]
     for tower, name, most in [*limits, (towers[1], "context_length", LONGEST_CONTEXT)]:

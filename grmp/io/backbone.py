@@ -79,7 +79,7 @@ def obtain(backbone: Backbone, align: Align) -> tuple[CLIP, dict]:
         UserError: hub or registry out of reach; a file missing, truncated, or of another architecture.
     """
     config = architecture(backbone, align)
-    if _own_config(backbone):
+    if backbone.weights and _own_config(backbone):
         return load(Path(backbone.weights), config["vision_cfg"]["image_size"]), config
     if backbone.source != "embedded":
         return _pretrained(backbone), config
@@ -92,7 +92,7 @@ def obtain(backbone: Backbone, align: Align) -> tuple[CLIP, dict]:
 
 def _pretrained(backbone: Backbone) -> CLIP:
     weights = backbone.weights if backbone.source == "local" else "openai"
-    if backbone.source == "local" and not Path(weights).is_file():
+    if backbone.source == "local" and not Path(str(weights)).is_file():
         raise UserError(f"{weights}: no such checkpoint (params.yaml: backbone.weights)")
     try:
         return open_clip.create_model(backbone.name, pretrained=weights, require_pretrained=True)
