@@ -49,7 +49,7 @@ def project(
 def share_removed(
     inner: Float[Tensor, " n"], squared: Float[Tensor, " n"], strength: float, when: When, scope: Scope
 ) -> Float[Tensor, " n"]:
-    """The multiple of each direction that is subtracted: `strength * <g, d> / |d|^2`, or zero where `when` does not hold."""
+    """The multiple of each direction to subtract: `strength * <g, d> / |d|^2`, or 0 where `when` does not hold."""
     if scope == "global":
         inner, squared = (values.sum().expand(len(values)) for values in (inner, squared))
     acts = {"aligned": inner > 0, "conflict": inner < 0, "always": inner != 0, "never": inner != inner}[when]

@@ -32,7 +32,7 @@ def _module(root: Path, name: str) -> str:
     path = root.joinpath(*name.split("."))
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     tree = ast.parse(file.read_text(encoding="utf-8"))
-    entries = (f"- `{signature(node)}`  \n  {first_line(node)}" for node in _public(tree))
+    entries = (f"- `{signature(node)}`: {first_line(node)}" for node in _public(tree))
     return "\n".join([f"## {name}", "", first_line(tree), "", *entries])
 
 

@@ -49,8 +49,8 @@ def page(tmp_path: Path) -> str:
 
 def test_what_is_public_has_its_signature_and_first_line(page: str) -> None:
     assert (
-        "- `scale(image: 'Image', factor: float=2.0, *, clip: bool=True) -> float`  \n  Scale it, or not.\n"
-        "- `Thing(size: int, name: str = '')`  \n  A thing.\n- `Made(size: int)`  \n  Made of a size.\n"
+        "- `scale(image: 'Image', factor: float=2.0, *, clip: bool=True) -> float`: Scale it, or not.\n"
+        "- `Thing(size: int, name: str = '')`: A thing.\n- `Made(size: int)`: Made of a size.\n"
     ) in page
     assert "hidden" not in page.lower()
 
