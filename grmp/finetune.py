@@ -36,7 +36,7 @@ class Labelled:
     indices: Int[Tensor, " k"] | None = None
 
     def to(self, runtime: Runtime) -> "Labelled":
-        """The same where and as `runtime` computes, for all steps at once.
+        """The same on the device and in the precision of `runtime`, for all steps at once.
 
         Very many images stay where they are, and each step fetches its own. So do indices: they are for messages alone.
         """
@@ -47,7 +47,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leaves: predictions for the test images at a few steps, and one row per step."""
+    """Result of a run: predictions for the test images at a few steps, and one row per step."""
 
     evaluated: list[int]
     predictions: Float[Tensor, "evaluation n"]
@@ -61,12 +61,12 @@ def label(
     scores: Float[Tensor, " k"],
     indices: Int[Tensor, " k"] | None = None,
 ) -> Labelled:
-    """Labelled images for the still untrained `model`: `tokens` are its own, `embeddings` the untouched CLIP's."""
+    """Labelled images for the untrained `model`: `tokens` are its own, `embeddings` the untouched CLIP's."""
     return Labelled(tokens, scores, teacher_logits(model, embeddings).cpu(), indices)
 
 
 def teacher_logits(model: PromptedCLIP, embeddings: Float[Tensor, "k view e"]) -> Float[Tensor, "k view 9"]:
-    """Scene logits of the untouched CLIP, from its own image `embeddings` and `model`'s still untrained text tower."""
+    """Scene logits of the untouched CLIP, from its image `embeddings` and `model`'s untrained text tower."""
     with torch.no_grad():
         return model.scene_logits(embeddings.to(model.mean.device).flatten(0, 1)).unflatten(0, embeddings.shape[:2])
 
@@ -90,7 +90,7 @@ def make_optimiser(
 
 @dataclass(frozen=True)
 class Batches:
-    """Which labelled images every step sees, counted from 0, and which view of each."""
+    """Indices of the labelled images of every step, and the view of each."""
 
     images: Int[Tensor, "step b"]
     views: Int[Tensor, "step b"]

@@ -1,4 +1,4 @@
-"""The probe: regressions on the middle of the tower, one behind each of some blocks, whose mean joins the quality."""
+"""The probe (ours): a regression on the class token behind each of some middle blocks; their mean joins the quality."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from grmp.settings import Count, Finetune, Section
 
 
 class ProbeSettings(Section):
-    """Behind which blocks it reads, counted from 1, and what it counts in the mean."""
+    """The blocks that it reads, counted from 1, and its share of the quality."""
 
     blocks: Annotated[tuple[Count, ...], Field(min_length=1)]
     share: Annotated[float, Field(gt=0, le=1, strict=True)]
@@ -41,7 +41,7 @@ class Probe(nn.Module):
         self.register_buffer("bias", torch.zeros(()))
 
     def forward(self, quality: Float[Tensor, " b"], middle: Float[Tensor, "b block e"]) -> Float[Tensor, " b"]:
-        """The quality with the probe's part in it, of crops whose embeddings in the middle are `middle`."""
+        """The quality of crops, the probe's share included; `middle` are their embeddings behind its blocks."""
         regressed = (middle.float().flatten(1) @ self.weight.flatten() + self.bias).clamp(0, 1)
         return torch.lerp(quality, regressed, self.settings.share)
 

@@ -1,4 +1,4 @@
-"""Sentences as CLIP reads them: tokens, embeddings, and the nine scene sentences."""
+"""Tokens and embeddings of sentences, and the nine scene sentences."""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""open_clip's two towers, opened at the indices where prompts attach and where frozen work ends.
+"""open_clip's two towers, split at the blocks where prompts attach and where frozen computation ends.
 
 The arithmetic is open_clip's own. Attention is written with batch-first matrix products, because
 `nn.MultiheadAttention` falls back to a slow batched product when its weights are frozen but its input is not, which

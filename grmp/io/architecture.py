@@ -1,4 +1,4 @@
-"""Whether a CLIP's configuration, out of anybody's file, describes the weights beside it; before memory is taken."""
+"""Checks that a checkpoint's CLIP configuration describes its weights, before memory is allocated."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ LONGEST_CONTEXT = 1024
 
 
 def check(config: object) -> None:
-    """See that `config` has open_clip's two towers, of sizes that end.
+    """Check that `config` has open_clip's two towers, of bounded sizes.
 
     Raises:
         ValueError: it has not; with what is wrong in words.
@@ -30,7 +30,7 @@ def check(config: object) -> None:
 
 
 def check_describes(make: Callable[[], nn.Module], weights: dict[str, Tensor]) -> None:
-    """See that the model of `make` would have exactly these weights. Takes no memory for its own.
+    """Check that the model of `make` would have exactly these weights, without allocating it.
 
     Raises:
         ValueError: another name or shape, or `make` fails.

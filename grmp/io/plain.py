@@ -1,4 +1,4 @@
-"""YAML that is data and nothing else: no aliases, no tags that make objects, no nesting without end."""
+"""A safe subset of YAML: no aliases, no tags that make objects, bounded nesting."""
 
 import math
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def _refuse_bombs(events: Iterator[Event]) -> None:
 
 
 def refuse_objects(value: object) -> None:
-    """See that a value is made of text, numbers, true, false, null, lists and mappings alone.
+    """Check that a value is made of text, numbers, true, false, null, lists and mappings alone.
 
     papermill writes anything else into the notebook's code as it prints, quotes and all.
 
