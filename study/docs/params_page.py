@@ -15,12 +15,12 @@ _HEAD = """# Parameters
 
 Every number of the study stands in `params.yaml`, one section per stage of the pipeline. A key that is not in these
 tables, a value of another kind or out of its range is an error that names the file and the key;
-`python -m grmp.settings` checks the file. The column *paper* has the value of the published method where it is known
+`python -m study.params` checks the file. The column *paper* has the value of the published method where it is known
 (arXiv 2409.05381 and its code), and is empty where the key is ours.
 
-To change a value, edit `params.yaml` and run `make study`: only what depends on it runs again. To try one without
+To change a value, edit `params.yaml` and run `dvc repro`: only what depends on it runs again. To try one without
 editing: `dvc exp run -S SECTION.KEY=VALUE` (see [tweak.md](tweak.md)). This page is written by `make docs` from
-`params.yaml` and `grmp/settings.py`."""
+`params.yaml`, `grmp/settings.py` and `study/params.py`; what only human scores need is from `human/params.yaml`."""
 _SECTION = re.compile(r"(\w+):\s*(?:#\s*(.*))?$")
 _KEY = re.compile(r"  (\w+):[^#]*(?:#\s*(.*))?$")
 _MORE = re.compile(r" {3,}#\s*(.*)$")

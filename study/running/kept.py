@@ -1,4 +1,4 @@
-"""What a killed stage had finished: the state of its training, and the repeats that were fine-tuned.
+"""Training states and finished repeats, from which an interrupted stage resumes.
 
 It lies outside of DVC's outputs, which DVC removes before a stage runs, and is found again only where everything that
 it depends on is the same to the last bit: settings, tensors, the library's code, torch's version and threads.
