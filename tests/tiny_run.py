@@ -42,7 +42,7 @@ def run(folder: Path, photographs: Path, seed: int = 1, threads: int = 1, device
     settings = settings_for(seed, threads, device)
     runtime = start(settings.compute)
     manifest = _distort(folder / "set", photographs, settings.compute)
-    images = sets.read_images(folder / "set", manifest)
+    images = list(sets.read_images(folder / "set", manifest))
     torch.manual_seed(seed)
     clip = backbone.build(CONFIG).eval().requires_grad_(False)
     model = prompted(clip, settings.prompts).to(runtime.device)

@@ -19,7 +19,7 @@ from grmp.progress import MARK
 KEPT = Path("artifacts/kept")
 REPEATS = KEPT / "repeats"
 ROOT = Path(__file__).parents[2]
-SOURCES = ("grmp/*.py", "grmp/io/*.py", "study/data/**/*.py", "study/stages/*.py", "study/*.py")
+SOURCES = ("grmp/*.py", "grmp/io/*.py", "study/data/**/*.py", "study/stages/*.py")
 """What computes; the sources of reports are not among them."""
 
 

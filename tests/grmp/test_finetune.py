@@ -148,7 +148,7 @@ def test_looking_at_the_test_part_changes_nothing(model: PromptedCLIP, run, eval
 def test_the_test_images_do_not_change_the_weights(model: PromptedCLIP, features: Features, run) -> None:
     other, order = copy.deepcopy(model), torch.randperm(IMAGES)
     outcome = run(model)
-    turned = run(other, test=Features(features.tokens[order], features.embeddings[order]))
+    turned = run(other, test=Features(features.tokens[order], features.embeddings[order], features.weights))
     assert same(model, other)
     torch.testing.assert_close(turned.predictions, outcome.predictions[:, order], rtol=1e-5, atol=1e-6)
 
@@ -156,7 +156,7 @@ def test_the_test_images_do_not_change_the_weights(model: PromptedCLIP, features
 def test_without_test_images_the_weights_are_the_same(model: PromptedCLIP, features: Features, run) -> None:
     other = copy.deepcopy(model)
     run(model)
-    outcome = run(other, test=Features(features.tokens[:0], features.embeddings[:0]))
+    outcome = run(other, test=Features(features.tokens[:0], features.embeddings[:0], features.weights))
     assert same(model, other)
     assert outcome.predictions.shape == (2, 0)
 
@@ -246,7 +246,7 @@ def test_the_step_has_no_part_along_the_semantic_gradient(
         torch.autograd.grad(loss, parameters, retain_graph=True, materialize_grads=True, allow_unused=True)
         for loss in (quality, semantic)
     )
-    found, angle = combine(quality, semantic, parameters, settings.qgr)
+    found, angle = combine(quality, semantic, parameters, settings.qgr, torch.Generator())
     acted = 0
     for step, before, direction in zip(found, g_q, g_s, strict=True):
         aligned = (before * direction).sum() > 0
@@ -265,7 +265,7 @@ def test_without_a_semantic_loss_the_gradient_is_the_qualitys(
 ) -> None:
     quality, _, parameters = losses(model, labelled)
     expected = torch.autograd.grad(quality, parameters, retain_graph=True)
-    found, angle = combine(quality, None, parameters, settings.qgr)
+    found, angle = combine(quality, None, parameters, settings.qgr, torch.Generator())
     assert angle.isnan()
     assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
 
@@ -286,7 +286,7 @@ def test_bf16_trains_and_keeps_weights_in_float32(
     model: PromptedCLIP, labelled: Labelled, features: Features, settings: Params
 ) -> None:
     half = Labelled(labelled.tokens.bfloat16(), labelled.scores, labelled.teacher, labelled.weights)
-    test = Features(features.tokens.bfloat16(), features.embeddings)
+    test = Features(features.tokens.bfloat16(), features.embeddings, features.weights)
     runtime = Runtime(torch.device("cpu"), "bf16")
     outcome = finetune(model, half, test, settings.finetune, settings.qgr, runtime, torch.Generator().manual_seed(1))
     assert {value.dtype for value in model.parameters()} == {torch.float32}
@@ -298,7 +298,7 @@ def test_features_that_a_bf16_device_kept_can_be_tuned_on_in_float32(
     model: PromptedCLIP, labelled: Labelled, features: Features, settings: Params, runtime: Runtime
 ) -> None:
     rough = Labelled(labelled.tokens.bfloat16(), labelled.scores, labelled.teacher, labelled.weights)
-    test = Features(features.tokens.bfloat16(), features.embeddings)
+    test = Features(features.tokens.bfloat16(), features.embeddings, features.weights)
     found, exact = (
         finetune(copy.deepcopy(model), some, part, settings.finetune, settings.qgr, runtime, torch.Generator())
         for some, part in ((rough, test), (labelled, features))

@@ -185,7 +185,7 @@ def test_it_learns_the_labels(opinions: Opinions, folders: Folders, settings: Pa
 
 def test_the_teacher_is_the_clip_without_prompts(model: PromptedCLIP, settings: Params, runtime: Runtime) -> None:
     crops = torch.randint(0, 256, (3, 2, 3, 48, 48), dtype=torch.uint8)
-    seen = fit.look(model.requires_grad_(False), crops, settings, runtime)
+    seen = fit.compute_features(model.requires_grad_(False), crops, settings, runtime)
     untouched = model.clip.encode_image((crops[:, 0] / 255 - model.mean) / model.std, normalize=True)
     torch.testing.assert_close(seen.embeddings[:, 0], untouched, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(model.embed_from(seen.tokens[:, 0], 1), model.encode_image(crops[:, 0] / 255))

@@ -18,6 +18,7 @@ from grmp.scoring import scorer_file
 from grmp.scoring.card import Card
 from grmp.scoring.scorer import Scorer
 from grmp.scoring.scorer_file import load, read_card, save
+from grmp.settings import Input
 from study.params import Params
 
 
