@@ -31,7 +31,8 @@ def plain_loop(recipes: list[Recipe], folder: Path, short_side: int) -> None:
     for recipe in recipes:
         photograph = read_image(recipe.photograph.path)
         image = render(recipe, photograph)
-        Image.fromarray(resize_image(image, short_side)).save(folder / recipe.name, quality=95, subsampling=0)
+        stored = resize_image(image, min(short_side, *image.shape[:2]))
+        Image.fromarray(stored).save(folder / recipe.name, quality=95, subsampling=0)
         similarity(photograph, image)
 
 

@@ -3,6 +3,7 @@
 No test label enters here, so none can influence training: test images come as features, and predictions go out.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,7 +15,7 @@ from grmp.checks import EVERY, Readback
 from grmp.features import Features
 from grmp.model import PromptedCLIP, first_trained_block, first_trained_text_block, quality_loss, semantic_loss
 from grmp.progress import Progress
-from grmp.projection import Projected, project
+from grmp.projection import Projected, project, random_directions, with_lengths
 from grmp.runtime import Runtime
 from grmp.settings import Finetune, Qgr
 
@@ -27,12 +28,14 @@ REMEDY = "lower finetune.learning_rate or text_learning_rate (params.yaml), or l
 class Labelled:
     """The k labelled images: tokens in front of the first trained block, scores in [0, 1], the teacher's scenes.
 
-    `indices` are how messages name them: rows of the table that gives the labels, from 0.
+    `weights` are the chances of each view to be the one that a step sees. `indices` are how messages name the images:
+    rows of the table that gives the labels, from 0.
     """
 
     tokens: Float[Tensor, "k view t d"]
     scores: Float[Tensor, " k"]
     teacher: Float[Tensor, "k view 9"]
+    weights: Float[Tensor, " view"]
     indices: Int[Tensor, " k"] | None = None
 
     def to(self, runtime: Runtime) -> "Labelled":
@@ -42,7 +45,8 @@ class Labelled:
         """
         tokens = self.tokens.to(runtime.dtype)
         device = runtime.device if tokens.nbytes <= MOST_ON_DEVICE else tokens.device
-        return Labelled(tokens.to(device), self.scores.to(device), self.teacher.to(device), self.indices)
+        scores, teacher = (part.to(device) for part in (self.scores, self.teacher))
+        return Labelled(tokens.to(device), scores, teacher, self.weights, self.indices)
 
 
 @dataclass(frozen=True)
@@ -55,14 +59,10 @@ class Outcome:
 
 
 def label(
-    model: PromptedCLIP,
-    tokens: Float[Tensor, "k view t d"],
-    embeddings: Float[Tensor, "k view e"],
-    scores: Float[Tensor, " k"],
-    indices: Int[Tensor, " k"] | None = None,
+    model: PromptedCLIP, seen: Features, scores: Float[Tensor, " k"], indices: Int[Tensor, " k"] | None = None
 ) -> Labelled:
-    """Labelled images for the untrained `model`: `tokens` are its own, `embeddings` the untouched CLIP's."""
-    return Labelled(tokens, scores, teacher_logits(model, embeddings).cpu(), indices)
+    """Labelled images for the untrained `model`: `seen` has its tokens, the untouched CLIP's embeddings."""
+    return Labelled(seen.tokens, scores, teacher_logits(model, seen.embeddings).cpu(), seen.weights, indices)
 
 
 def teacher_logits(model: PromptedCLIP, embeddings: Float[Tensor, "k view e"]) -> Float[Tensor, "k view 9"]:
@@ -97,13 +97,14 @@ class Batches:
 
 
 def draw(labelled: Labelled, settings: Finetune, generator: torch.Generator) -> Batches:
-    """`settings.batch` distinct images for each of its steps (all where there are fewer), one view of each.
+    """`settings.batch` distinct images for each of its steps (all where there are fewer), one view of each by chance.
 
     All steps at once: a device that is given its indices step by step waits for each of them.
     """
-    (count, views), size = labelled.tokens.shape[:2], min(settings.batch, len(labelled.tokens))
+    count, size = len(labelled.tokens), min(settings.batch, len(labelled.tokens))
+    chances = labelled.weights.cpu()
     drawn = [
-        (torch.randperm(count, generator=generator)[:size], torch.randint(views, (size,), generator=generator))
+        (torch.randperm(count, generator=generator)[:size], chances.multinomial(size, True, generator=generator))
         for _ in range(settings.steps)
     ]
     return Batches(*(torch.stack(rows) for rows in zip(*drawn)))
@@ -156,7 +157,8 @@ def finetune(
             "semantic": semantic_loss(scenes.float(), teacher),
         }
         measured = qgr.when != "never" or step in evaluated or step == 1
-        gradient, angle = combine(losses["quality"], losses["semantic"] if measured else None, parameters, qgr)
+        semantic = losses["semantic"] if measured else None
+        gradient, angle = combine(losses["quality"], semantic, parameters, qgr, generator)
         for parameter, value in zip(parameters, gradient):
             parameter.grad = value
         optimiser.step()
@@ -172,8 +174,13 @@ def finetune(
     return Outcome(evaluated, torch.stack(predictions), pd.DataFrame(steps))
 
 
-def combine(quality: Tensor, semantic: Tensor | None, parameters: list[Tensor], qgr: Qgr) -> Projected:
-    """The projected gradient and the cosine before it; without `semantic`, the plain quality gradient and a NaN."""
+def combine(
+    quality: Tensor, semantic: Tensor | None, parameters: list[Tensor], qgr: Qgr, generator: torch.Generator
+) -> Projected:
+    """The projected gradient and the cosine before it; without `semantic`, the plain quality gradient and a NaN.
+
+    `qgr.control` puts a control (ours) in the place of QGR; `generator` draws for it alone.
+    """
 
     def gradient(loss: Tensor, keep: bool) -> tuple[Tensor, ...]:
         return torch.autograd.grad(loss, parameters, retain_graph=keep, materialize_grads=True, allow_unused=True)
@@ -181,7 +188,13 @@ def combine(quality: Tensor, semantic: Tensor | None, parameters: list[Tensor], 
     g_q = gradient(quality, semantic is not None)
     if semantic is None:
         return Projected(list(g_q), torch.full((), torch.nan, device=quality.device))
-    return project(g_q, gradient(semantic, False), qgr.strength, qgr.when, qgr.scope)
+    direction: Sequence[Tensor] = gradient(semantic, False)
+    if qgr.control == "random_direction":
+        direction = random_directions(direction, generator)
+    projected = project(g_q, direction, qgr.strength, qgr.when, qgr.scope)
+    if qgr.control == "length":
+        return projected._replace(gradients=with_lengths(g_q, projected.gradients))
+    return projected
 
 
 @torch.no_grad()
@@ -197,4 +210,4 @@ def predict(
             .cpu()
             for part in features.tokens.flatten(0, 1).split(batch)
         ]
-    return torch.cat(parts).unflatten(0, features.tokens.shape[:2]).mean(dim=1)
+    return features.average(torch.cat(parts).unflatten(0, features.tokens.shape[:2]))

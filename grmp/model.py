@@ -78,7 +78,7 @@ class PromptedCLIP(nn.Module):
         return x
 
     def iterate_blocks(self, images: Float[Tensor, "b 3 h w"], stops: Iterable[int]) -> Iterator[tuple[int, Tensor]]:
-        """Every one of `stops`, in ascending order, with the tokens in front of that block, as `tokens_before` gives them."""
+        """Every one of `stops`, in ascending order, with the tokens in front of that block."""
         x, here = self.tokens_before(images, stop=0), 0
         for stop in sorted(set(stops)):
             x, here = self.run_blocks(x, here, stop), stop

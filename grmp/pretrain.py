@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import NamedTuple
 
 import pandas as pd
@@ -11,12 +12,12 @@ from torch import Tensor
 from torch.func import functional_call
 
 from grmp.checks import check_step, largest, listed
-from grmp.crops import random_crop, to_float
+from grmp.crops import random_view, to_float
 from grmp.meta import Inner, Loss, Prompts, Task, meta_gradient
 from grmp.model import PromptedCLIP, quality_loss
 from grmp.progress import Progress
 from grmp.runtime import Runtime
-from grmp.settings import Pretrain
+from grmp.settings import Input, Pretrain
 from grmp.training import Store, Training
 
 REMEDY = "lower pretrain.inner_rate or pretrain.outer_rate (params.yaml), or look at these images"
@@ -43,13 +44,17 @@ def draw_batch(
     scores: Float[Tensor, " n"],
     indices: list[int],
     size: int,
-    crop: int,
+    sight: Input,
     generator: torch.Generator,
 ) -> Batch:
-    """`size` images of `indices` without repetition (fewer where there are fewer), each randomly cropped."""
+    """`size` images of `indices` without repetition (fewer where there are fewer), a random crop of each.
+
+    The scales of `sight` take turns, so that each has its equal share of the batch.
+    """
     chosen = [indices[i] for i in torch.randperm(len(indices), generator=generator)[:size].tolist()]
-    crops = torch.stack([random_crop(images[i], crop, generator) for i in chosen])
-    return Batch(crops, scores[chosen], chosen)
+    scales = cycle(scale for scale, _ in sight.views)
+    crops = [random_view(images[i], scale, sight.crop, generator) for i, scale in zip(chosen, scales)]
+    return Batch(torch.stack(crops), scores[chosen], chosen)
 
 
 def make_loss(
@@ -102,7 +107,7 @@ def pretrain(
     scores: Float[Tensor, " n"],
     pools: dict[str, TaskPool],
     settings: Pretrain,
-    crop: int,
+    sight: Input,
     runtime: Runtime,
     generator: torch.Generator,
     store: Store | None = None,
@@ -127,8 +132,8 @@ def pretrain(
         chosen = [names[i] for i in torch.randperm(len(names), generator=generator)[: settings.tasks].tolist()]
         tasks = [
             Task(
-                draw_batch(images, scores, pools[name].support, settings.support, crop, generator),
-                draw_batch(images, scores, pools[name].query, settings.query, crop, generator),
+                draw_batch(images, scores, pools[name].support, settings.support, sight, generator),
+                draw_batch(images, scores, pools[name].query, settings.query, sight, generator),
             )
             for name in chosen
         ]

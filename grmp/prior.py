@@ -15,7 +15,7 @@ from jaxtyping import Float, UInt8
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from grmp.crops import to_float
+from grmp.crops import average, to_float
 from grmp.errors import UserError
 from grmp.features import in_batches
 from grmp.model import PromptedCLIP
@@ -85,9 +85,16 @@ def _learn(
 
 @torch.no_grad()
 def embed(
-    model: PromptedCLIP, crops: UInt8[Tensor, "n 3 s s"], blocks: Sequence[int], runtime: Runtime
+    model: PromptedCLIP,
+    crops: UInt8[Tensor, "n view 3 s s"],
+    weights: Float[Tensor, " view"],
+    blocks: Sequence[int],
+    runtime: Runtime,
 ) -> Float[Tensor, "n block e"]:
-    """Embeddings of crops as the probe reads them: behind `blocks`, counted from 1 (the last where there are fewer)."""
+    """Embeddings of images as the probe reads them: behind `blocks`, counted from 1 (the last where there are fewer).
+
+    Each is the mean over the image's crops.
+    """
     stops, title = model.stops(blocks), "pre-training images, for the probe"
 
     def run(part: UInt8[Tensor, "b 3 s s"]) -> dict[str, Tensor]:
@@ -96,4 +103,5 @@ def embed(
             early = {stop: model.embed_at(x).float().cpu() for stop, x in tokens}
         return {"middle": torch.stack([early[stop] for stop in stops], dim=1)}
 
-    return in_batches(crops, run, title)["middle"]
+    each = in_batches(crops.flatten(0, 1), run, title)["middle"]
+    return average(each.unflatten(0, crops.shape[:2]), weights)

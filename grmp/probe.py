@@ -56,7 +56,7 @@ def fit_probe(seen: Features, scores: Float[Tensor, " k"], settings: Finetune, p
     """
     if not settings.probe_share:
         return None
-    middle = seen.probed().mean(dim=1).transpose(0, 1).numpy()
+    middle = seen.probed().transpose(0, 1).numpy()
     chosen = ProbeSettings(blocks=settings.probe_blocks, share=float(settings.probe_share))
     probe, roots = Probe(chosen, middle.shape[-1]), _roots(settings, prior)
     if roots is None:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 When = Literal["aligned", "conflict", "always", "never"]
 Scope = Literal["tensor", "global"]
+Control = Literal["none", "random_direction", "length"]
 
 
 class Projected(NamedTuple):
@@ -60,3 +61,15 @@ def share_removed(
 def inners(a: Sequence[Tensor], b: Sequence[Tensor]) -> Float[Tensor, " n"]:
     """Inner product of each tensor with its counterpart."""
     return torch.stack([torch.dot(x.flatten(), y.flatten()) for x, y in zip(a, b, strict=True)])
+
+
+def random_directions(directions: Sequence[Tensor], generator: torch.Generator) -> list[Tensor]:
+    """Random directions of the same lengths: what QGR would remove if the semantic gradient meant nothing (ours)."""
+    drawn = [torch.randn(d.shape, generator=generator).to(d) for d in directions]
+    return [r * (d.norm() / r.norm()) for r, d in zip(drawn, directions)]
+
+
+def with_lengths(gradients: Sequence[Tensor], others: Sequence[Tensor]) -> list[Tensor]:
+    """`gradients` at the lengths of `others`: QGR's smaller step without its change of direction (ours)."""
+    tiny = torch.finfo(torch.float32).tiny
+    return [g * (other.norm() / g.norm().clamp_min(tiny)) for g, other in zip(gradients, others)]

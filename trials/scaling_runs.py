@@ -21,6 +21,7 @@ import torch
 from study.running.cluster import Cluster, open_cluster
 from study.running.engine import set_threads
 
+from grmp.crops import view_weights
 from grmp.features import Features, frozen_features
 from grmp.io.backbone import architecture, build
 from grmp.model import first_trained_block, prompted
@@ -86,7 +87,12 @@ def time_repeat(steps: int, evaluations: int, images: int) -> float:
     tuned = own.finetune.model_copy(update={"steps": steps, "evaluations": evaluations})
     runtime, labels = start(own.compute), 50
     clip = build(architecture(own.backbone, own.align), own.image.crop).requires_grad_(False)
-    shape = (labels + images, tuned.views, 1 + (own.image.crop // 16) ** 2, clip.visual.conv1.out_channels)
+    shape = (
+        labels + images,
+        len(view_weights(own.image.views)),
+        1 + (own.image.crop // 16) ** 2,
+        clip.visual.conv1.out_channels,
+    )
     plain, meta = (_random_features(shape, clip.visual.output_dim, runtime.dtype) for _ in range(2))
     fold = Fold(torch.arange(labels), torch.arange(labels, labels + images))
     scores, pretrained = torch.rand(labels + images), prompted(clip, own.prompts)
@@ -100,7 +106,8 @@ def time_repeat(steps: int, evaluations: int, images: int) -> float:
 
 
 def _random_features(shape: tuple[int, ...], embedding: int, dtype: torch.dtype) -> Features:
-    return Features(torch.randn(shape, dtype=dtype), torch.randn(*shape[:2], embedding))
+    weights = torch.full(shape[1:2], 1 / shape[1])
+    return Features(torch.randn(shape, dtype=dtype), torch.randn(*shape[:2], embedding), weights)
 
 
 def time_distortions(images: int) -> float:
@@ -109,7 +116,7 @@ def time_distortions(images: int) -> float:
     recipes = single_recipes(read_manifest(ROOT / "assets/photos"), 1, seed=1)[:images]
     started = time.process_time()
     for recipe in recipes:
-        make(recipe, recipe.photograph.path.read_bytes(), settings().image.short_side, settings().distort.window)
+        make(recipe, recipe.photograph.path.read_bytes(), settings().distort)
     return time.process_time() - started
 
 

@@ -5,12 +5,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-from grmp.crops import resize_image
+from grmp.crops import to_tensor
 from grmp.errors import UserError
 from grmp.io.decode import read_image, to_rgb
 
@@ -23,11 +22,11 @@ SUFFIXES = frozenset(
 SMALLEST_SIDE = 32
 """Pixels; of less there is nothing to judge."""
 LONGEST = 20
-"""Times the shorter side; resizing a longer strip to the model's input would take memory without bound."""
+"""Times the shorter side; a longer strip, enlarged to the model's input, would take memory without bound."""
 
 
-def read_input(source: Source, short_side: int) -> UInt8[Tensor, "3 h w"]:
-    """An image as the study stores its own: RGB, upright, the shorter side `short_side` pixels.
+def read_input(source: Source) -> UInt8[Tensor, "3 h w"]:
+    """An image in its own pixels: RGB, upright.
 
     Raises:
         UserError: an unreadable file (by its name), or no image of an acceptable shape.
@@ -39,7 +38,7 @@ def read_input(source: Source, short_side: int) -> UInt8[Tensor, "3 h w"]:
             f"{_name(source)}: {pixels.shape[1]} x {pixels.shape[0]} pixels cannot be judged; the shorter side must "
             f"have {SMALLEST_SIDE} or more, and the longer one at most {LONGEST} times as many"
         )
-    return torch.from_numpy(resize_image(pixels, short_side).copy()).permute(2, 0, 1)
+    return to_tensor(pixels)
 
 
 def _pixels(source: Source) -> UInt8[np.ndarray, "h w 3"]:

@@ -15,8 +15,8 @@ from grmp.model import prompted
 from grmp.probe import Probe, ProbeSettings
 from grmp.runtime import find_device
 from grmp.scoring.card import Card
-from grmp.scoring.scorer import Input, Scorer
-from grmp.settings import Backbone, Prompts, Section
+from grmp.scoring.scorer import Scorer
+from grmp.settings import Backbone, Input, Prompts, Section
 
 REMEDY = "`dvc repro release` makes the study's own checkpoint, `grmp fit` one from your labels"
 

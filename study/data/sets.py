@@ -1,15 +1,16 @@
 """A set of images on disk: a folder with manifest.csv and the images that it names."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from grmp.crops import resize_image
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from grmp.crops import bound, to_tensor
 from grmp.errors import UserError
 from grmp.io.decode import read_image
 from grmp.io.files import write_whole
@@ -61,17 +62,14 @@ def read_manifest(folder: Path) -> pd.DataFrame:
     return manifest
 
 
-def read_images(folder: Path, manifest: pd.DataFrame, short_side: int | None = None) -> list[UInt8[Tensor, "3 h w"]]:
-    """All images of the manifest, decoded once and kept as bytes; with `short_side` brought to that many pixels.
+def read_images(folder: Path, manifest: pd.DataFrame) -> Iterator[UInt8[Tensor, "3 h w"]]:
+    """All images of the manifest one after the other, as bytes, the shorter side at most `grmp.crops.LARGEST` pixels.
 
     Raises:
         UserError: an image is missing, truncated or none, or lies outside of `folder`.
     """
     refuse_outside("manifest.csv", folder, manifest["image"])
-    arrays = (read_image(folder / name) for name in manifest["image"])
-    if short_side is not None:
-        arrays = (resize_image(array, short_side) for array in arrays)
-    return [torch.from_numpy(array.copy()).permute(2, 0, 1) for array in arrays]
+    return (bound(to_tensor(read_image(folder / name))) for name in manifest["image"])
 
 
 def scores(manifest: pd.DataFrame) -> torch.Tensor:

@@ -37,12 +37,11 @@ class TaskSet:
         return make_pools(self.manifest, self.query)
 
 
-def read_tasks(settings: Pretrain, short_side: int, seed: int) -> TaskSet:
+def read_tasks(settings: Pretrain, seed: int) -> TaskSet:
     """The images that `settings.source` holds.
 
     Args:
         settings: source, mixtures (which lie beside it, in `target`) and query_share are read.
-        short_side: pixels that the shorter side of published images is brought to; generated ones have their size.
         seed: which photographs are held out for query images.
 
     Raises:
@@ -56,7 +55,7 @@ def read_tasks(settings: Pretrain, short_side: int, seed: int) -> TaskSet:
         manifest = pd.concat(manifests, ignore_index=True)
     else:
         manifest = _published(source, settings)
-        images = sets.read_images(source, manifest, short_side)
+        images = list(sets.read_images(source, manifest))
     query = held_out(sorted(manifest["photograph"].unique()), settings.query_share, seed)
     return TaskSet(images, sets.scores(manifest), manifest, query)
 

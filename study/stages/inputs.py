@@ -16,7 +16,7 @@ from grmp.io.prompts_file import load_prompts
 from grmp.model import PromptedCLIP
 from grmp.prior import Prior
 from grmp.runtime import Runtime, Stream, generator, start
-from grmp.settings import Compute, Finetune, Image, Prompts
+from grmp.settings import Compute, Finetune, Input, Prompts
 from study.data import sets
 from study.data.sets import Fold
 from study.stages.features import load
@@ -50,7 +50,9 @@ class Inputs:
         probe = {"probe_blocks", "probe_share", "probe_prior", "standardise"}
         settings = self.prompts, self.finetune.model_dump(exclude=probe), self.seed
         runtime = str(self.runtime.device), self.runtime.precision
-        common = digest(settings, runtime, self.plain.embeddings, self.scores, self.clip.state_dict())
+        common = digest(
+            settings, runtime, self.plain.embeddings, self.plain.weights, self.scores, self.clip.state_dict()
+        )
         meta = digest(common, self.meta.tokens, self.pretrained.prompt_parameters())
         return {True: meta, False: digest(common, self.plain.tokens)}
 
@@ -71,7 +73,7 @@ def labelled_indices(inputs: Inputs, count: int, repeat: int) -> Int[Tensor, " k
 
 
 def read_inputs(
-    folders: Folders, compute: Compute, prompts: Prompts, image: Image, finetune: Finetune, repeats: int
+    folders: Folders, compute: Compute, prompts: Prompts, image: Input, finetune: Finetune, repeats: int
 ) -> Inputs:
     """Everything that earlier stages made for the grid.
 

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -31,7 +32,8 @@ def tune(inputs: Inputs, variant: Variant, count: int, qgr: Qgr, title: str, rep
     model = start_model(inputs, variant, repeat).to(inputs.runtime.device)
     features = inputs.features_of(variant)
     indices = labelled_indices(inputs, count, repeat)
-    labelled = label(model, features.tokens[indices], inputs.plain.embeddings[indices], inputs.scores[indices], indices)
+    seen = replace(features.at(indices), embeddings=inputs.plain.embeddings[indices])
+    labelled = label(model, seen, inputs.scores[indices], indices)
     test = features.at(inputs.folds[repeat - 1].test)
     draws = generator(inputs.seed, Stream.FINE_TUNING, repeat)
     rule = own_rule(variant, qgr)

@@ -115,7 +115,9 @@ def little_memory(world: World) -> Seen:
     """A stage gets no byte more than it has, and needs more."""
     params = world.clone.folder / "params.yaml"
     before = params.read_text(encoding="utf-8")
-    params.write_text(re.sub(r"^  views: \d+", "  views: 400", before, flags=re.MULTILINE), encoding="utf-8")
+    params.write_text(
+        re.sub(r"^  views: .*\]\]", "  views: [[256, 400]]", before, flags=re.MULTILINE), encoding="utf-8"
+    )
     run = world.clone.start(*FEATURES)
     run.wait_for("reading weights")
     stage = run.wait_for_process("grmp.features")

@@ -27,7 +27,8 @@ from grmp.probe import Probe, ProbeSettings
 from grmp.scoring import scorer_file
 from grmp.scoring.card import Card, HeldOut, Labels
 from grmp.scoring.inputs import read_input
-from grmp.scoring.scorer import Input, Scorer
+from grmp.scoring.scorer import Scorer
+from grmp.settings import Input
 from study import params
 from trials.fuzzing.mutation import mutated, regrown
 
@@ -213,7 +214,7 @@ class Scorers:
         clip = backbone.build(TINY)
         backbone.save(clip_path, clip, TINY, settings.backbone)
         probe = Probe(ProbeSettings(blocks=(1,), share=0.5), clip.visual.output_dim)
-        scorer = Scorer(prompted(clip, few), Input(short_side=40, crop=32, views=2), probe)
+        scorer = Scorer(prompted(clip, few), Input(views=((40, 2),), crop=32), probe)
         scorer_file.save(self.path, scorer, clip_path, few, _card(settings))
         self.header, self.body = parts_of(self.path.read_bytes())
         self.about = {name: json.loads(text) for name, text in read_about(self.path).items()}
