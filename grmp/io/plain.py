@@ -78,9 +78,8 @@ def refuse_objects(value: object) -> None:
 def compact(values: dict) -> str:
     """One line of YAML without the outer braces, such as `steps: 25, labels: [10, 50, 0.2]`."""
     yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = True  # type: ignore[assignment]  # annotated by its default, None
-    yaml.sort_base_mapping_type_on_output = False
-    yaml.width = 100_000
+    yaml.default_flow_style = True
+    yaml.sort_base_mapping_type_on_output, yaml.width = False, 100_000  # type: ignore[assignment] # declared as None
     stream = io.StringIO()
     yaml.dump(values, stream)
     return stream.getvalue().strip()[1:-1]

@@ -11,9 +11,9 @@ import pandas as pd
 
 from grmp.errors import UserError
 from grmp.io.table import read_csv
-from study.docs.evidence import LIVEC_RATIO, means, median_level, medians, optimism, paired
+from study.docs.evidence import LIVEC_RATIO, means, medians, optimism, paired
 from study.reports.published import LIVEC
-from study.reports.style import copy_table, median_interval, title
+from study.reports.style import copy_table, median_interval, median_level, title
 
 REPORTS = Path("reports")
 SHOWN = ("full", "without_mpp", "without_qgr", "without_both", "ridge", "probe", "full_probe")
