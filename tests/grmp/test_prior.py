@@ -3,7 +3,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from grmp.regression import fit_predict
 
 from grmp.crops import to_float
 from grmp.errors import UserError
@@ -12,6 +11,7 @@ from grmp.io.tensors import read_checkpoint, write_tensors
 from grmp.metrics import srcc
 from grmp.model import PromptedCLIP
 from grmp.prior import Prior, embed, learn
+from grmp.regression import fit_predict
 from grmp.runtime import Runtime
 
 PHOTOGRAPHS, VERSIONS, CHANNELS = 30, 12, 40

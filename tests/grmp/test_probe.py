@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
-from grmp.regression import ALPHAS, NOISES, fit_bayes, fit_predict, predict_each
 
 from grmp.errors import UserError
 from grmp.features import Features
 from grmp.prior import Prior
 from grmp.probe import Probe, ProbeSettings, fit_probe, regress
+from grmp.regression import ALPHAS, NOISES, fit_bayes, fit_predict, predict_each
 from study.params import Params
 
 BLOCKS = (1, 2, 3)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
+
 from grmp.regression import ALPHAS, NOISES, fit_bayes, fit_predict, predict_each
 
 
@@ -64,7 +65,6 @@ def test_the_scale_of_a_channel_matters_unless_they_are_standardised(standardise
     assert np.allclose(before, after) == standardise
     each = predict_each(train, scores, test, standardise)
     assert any(np.allclose(fit_predict(train, scores, test, standardise), row) for row in each)
-
 
 
 def bayes_data(seed: int, labelled: int, noise: float, channels: int = 30) -> tuple[np.ndarray, ...]:
