@@ -16,9 +16,9 @@ from grmp.towers import first_token_shares
 
 @dataclass(frozen=True)
 class View:
-    """Quality in (0, 1), the nine scenes' probabilities and embedding of an image, each the mean over its scales (the embedding of length 1 again).
+    """Quality in (0, 1), the nine scenes' probabilities and embedding of an image, each the mean over its scales.
 
-    With the crop at the first scale, and what `class_attention` gives for it.
+    The embedding has length 1. With the crop at the first scale, and what `class_attention` gives for it.
     """
 
     crop: UInt8[Tensor, "3 s s"]
