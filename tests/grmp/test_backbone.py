@@ -31,7 +31,7 @@ def visual(monkeypatch: pytest.MonkeyPatch) -> dict:
     """The state of an image tower that PyPI gives, cut to one block; open_clip's configuration is cut with it."""
     config = open_clip.get_model_config("ViT-B-16-quickgelu")
     config["vision_cfg"] |= {"layers": 1, "width": 64, "image_size": 32}
-    monkeypatch.setattr(open_clip, "get_model_config", lambda name: config)
+    monkeypatch.setattr(backbones.open_clip, "get_model_config", lambda name: config)
     state = build({**config, "text_cfg": {"width": 8, "layers": 1, "heads": 1}}).visual.state_dict()
     monkeypatch.setattr(backbones, "download_state", lambda: state)
     return state
@@ -214,7 +214,7 @@ def test_a_hub_out_of_reach_is_told_in_one_line(settings: Params, monkeypatch: p
         assert (pretrained, require_pretrained) == ("openai", True)
         raise ConnectionError("no route\nto host")
 
-    monkeypatch.setattr(open_clip, "create_model", unreachable)
+    monkeypatch.setattr(backbones.open_clip, "create_model", unreachable)
     openai = Backbone(source="openai", name="ViT-B-16-quickgelu", weights=None)
     with pytest.raises(UserError, match=r"the model hub did not give ViT-B-16-quickgelu .*no route to host"):
         obtain(openai, settings.align)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from grmp.crops import cut_views, even_crops, resize
+from grmp.crops import even_crops, resize, to_float
 from grmp.model import PromptedCLIP
 from grmp.probe import Probe, ProbeSettings
 from grmp.scoring.inputs import read_input
@@ -114,8 +114,8 @@ def test_files_bytes_and_pillow_images_get_the_same_scores(
 
 
 def test_a_file_is_judged_by_even_crops_at_its_scale(scorer: Scorer, model: PromptedCLIP, files: list[Path]) -> None:
-    crops = cut_views(read_input(files[3]), ((64, 3),), 48)
-    assert scorer.score(files[3])["quality"][0] == pytest.approx(model(crops / 255).mean().item(), abs=1e-5)
+    crops = even_crops(resize(to_float(read_input(files[3])), 64), 48, 3)
+    assert scorer.score(files[3])["quality"][0] == pytest.approx(model(crops).mean().item(), abs=1e-5)
 
 
 def test_scales_count_alike_however_many_crops_they_have(model: PromptedCLIP) -> None:

@@ -20,7 +20,9 @@ def folder(tmp_path: Path) -> Path:
     for name in WANTED:
         (tmp_path / name).write_text(f"{name}\n")
     (tmp_path / ".venv/bin").mkdir(parents=True)
-    (tmp_path / ".venv/.ready").write_text("requirements.txt\npyproject.toml\n")
+    (tmp_path / ".venv/.ready").write_text(f"requirements.txt\npyproject.toml\n{tmp_path}\n")
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config.local").touch()
     return tmp_path
 
 

@@ -57,7 +57,7 @@ def test_a_view_is_what_the_model_says(model: PromptedCLIP, crop: torch.Tensor, 
     embedding = model.encode_image(image)
     torch.testing.assert_close(seen.embedding[None], embedding)
     torch.testing.assert_close(torch.from_numpy(seen.scenes)[None], model.scene_logits(embedding).softmax(dim=-1))
-    assert seen.crop is crop
+    assert torch.equal(seen.crop, crop)
     assert seen.attention.shape == (3, 3)
 
 
