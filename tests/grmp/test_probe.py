@@ -15,7 +15,7 @@ BLOCKS = (1, 2, 3)
 @pytest.fixture
 def seen() -> Features:
     middle = torch.nn.functional.normalize(torch.randn(9, 2, 3, 16, generator=torch.Generator().manual_seed(1)), dim=-1)
-    return Features(torch.zeros(9, 2, 1, 4), torch.zeros(9, 2, 16), middle)
+    return Features(torch.zeros(9, 2, 1, 4), torch.zeros(9, 2, 16), torch.ones(2) / 2, middle)
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_a_fitted_probe_is_the_mean_of_one_regression_behind_each_block(
     seen: Features, scores: torch.Tensor, settings: Params, prior: Prior, strength: float
 ) -> None:
     own = {"probe_share": 1.0, "probe_prior": strength, "probe_blocks": BLOCKS}
-    chosen, pooled = settings.finetune.model_copy(update=own), seen.middle.mean(dim=1)
+    chosen, pooled = settings.finetune.model_copy(update=own), seen.probed()
     blocks = pooled.numpy().swapaxes(0, 1)
     if strength:
         mapped = [block @ root for block, root in zip(blocks, prior.root(strength))]
@@ -45,16 +45,16 @@ def test_a_cell_predicts_what_a_fitted_probe_does(
     seen: Features, scores: torch.Tensor, settings: Params, prior: Prior, strength: float
 ) -> None:
     own = {"probe_share": 1.0, "probe_prior": strength, "probe_blocks": BLOCKS}
-    chosen, pooled = settings.finetune.model_copy(update=own), seen.middle.mean(dim=1)
+    chosen, pooled = settings.finetune.model_copy(update=own), seen.probed()
     predicted, each = regress(pooled[:6].numpy(), scores[:6].numpy(), pooled[6:].numpy(), chosen, prior)
-    few = Features(seen.tokens[:6], seen.embeddings[:6], seen.middle[:6])
+    few = seen.at(torch.arange(6))
     expected = fit_probe(few, scores[:6], chosen, prior)(torch.zeros(3), pooled[6:])
     np.testing.assert_allclose(predicted.clip(0, 1), expected, rtol=1e-4, atol=1e-5)
     assert each.shape == (len(NOISES if strength else ALPHAS), 3)
 
 
 def test_without_a_prior_the_regressions_are_ridges(seen: Features, scores: torch.Tensor, settings: Params) -> None:
-    blocks = seen.middle.mean(dim=1)[:, :1].numpy()
+    blocks = seen.probed()[:, :1].numpy()
     predicted, each = regress(blocks, scores.numpy(), blocks, settings.finetune, None)
     np.testing.assert_array_equal(predicted, fit_predict(blocks[:, 0], scores.numpy(), blocks[:, 0]))
     np.testing.assert_array_equal(each, predict_each(blocks[:, 0], scores.numpy(), blocks[:, 0]))
@@ -76,4 +76,9 @@ def test_without_a_share_there_is_no_probe(
 
 def test_features_without_what_it_reads_are_refused(scores: torch.Tensor, settings: Params, prior: Prior) -> None:
     with pytest.raises(UserError, match=r"finetune\.probe_blocks"):
-        fit_probe(Features(torch.zeros(9, 2, 1, 4), torch.zeros(9, 2, 16)), scores, settings.finetune, prior)
+        fit_probe(
+            Features(torch.zeros(9, 2, 1, 4), torch.zeros(9, 2, 16), torch.ones(2) / 2),
+            scores,
+            settings.finetune,
+            prior,
+        )

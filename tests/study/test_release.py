@@ -6,7 +6,6 @@ import torch
 from open_clip import CLIP
 from ruamel.yaml import YAML
 
-from grmp import features
 from grmp.features import frozen_features
 from grmp.io import backbone
 from grmp.io.prior_file import save
@@ -19,7 +18,7 @@ from grmp.scoring.scorer import Input
 from grmp.scoring.scorer_file import load, read_card
 from study.data.sets import read_manifest, scores, write_manifest
 from study.params import Params
-from study.stages import release
+from study.stages import features, release
 
 PARTS = ["train"] * 8 + ["test"] * 6
 
