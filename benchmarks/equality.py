@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from benchmarks import measure, reference, table, workload
 from benchmarks.options import Device, Precision, Threads, command
-from benchmarks.workload import QGR, Sizes
+from benchmarks.workload import QGR, Sizes, draws
 from grmp.finetune import finetune
 from grmp.metrics import srcc
-from grmp.runtime import Runtime, generator
+from grmp.runtime import Runtime
 from study.command import run_command
 
 
@@ -40,8 +40,8 @@ def agreement(sizes: Sizes, test: int, plainly: Runtime, on: Runtime) -> Agreeme
     images, unseen = workload.pictures(sizes.labels, sizes), workload.pictures(test, sizes, seed=5)
     labelled = workload.labelled_of(model, images, sizes.blocks, on)
     kept = workload.tokens_of(model, unseen, sizes.blocks, on)
-    reference.finetune(plain, images, labelled.scores, sizes.finetune, QGR, plainly, generator(4))
-    outcome = finetune(model, labelled, kept, sizes.finetune, QGR, on, generator(4), "ours")
+    reference.finetune(plain, images, labelled.scores, sizes.finetune, QGR, plainly, draws(4))
+    outcome = finetune(model, labelled, kept, sizes.finetune, QGR, on, draws(4), "ours")
     truth, tuned = workload.scores(test, seed=6).numpy(), list(model.tuned_parameters(sizes.blocks))
     return Agreement(
         weights=difference(plain, model, tuned),

@@ -8,24 +8,24 @@ import typer
 
 from benchmarks import measure, reference, table, workload
 from benchmarks.options import Device, Pairs, Precision, Threads, command
-from benchmarks.workload import QGR, Sizes
+from benchmarks.workload import QGR, Sizes, draws
 from grmp.features import Features
 from grmp.finetune import Labelled, finetune
 from grmp.model import PromptedCLIP
-from grmp.runtime import Runtime, generator
+from grmp.runtime import Runtime
 from study.command import run_command
 
 
 def plain_run(model: reference.Reference, images: torch.Tensor, sizes: Sizes, on: Runtime) -> None:
     """`sizes.steps` steps of the plain program; the weights move on."""
     labels = workload.scores(len(images))
-    reference.finetune(model, images, labels, sizes.finetune, QGR, on, generator(4))
+    reference.finetune(model, images, labels, sizes.finetune, QGR, on, draws(4))
 
 
 def our_run(model: PromptedCLIP, labelled: Labelled, sizes: Sizes, on: Runtime) -> None:
     """The same steps by the library, without test images."""
     none = Features(labelled.tokens[:0], labelled.tokens[:0, :, 0], labelled.weights)
-    finetune(model, labelled, none, sizes.finetune, QGR, on, generator(4), "ours")
+    finetune(model, labelled, none, sizes.finetune, QGR, on, draws(4), "ours")
 
 
 def random_tokens(sizes: Sizes, on: Runtime) -> Labelled:

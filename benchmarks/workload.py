@@ -15,7 +15,7 @@ from grmp.features import Features, frozen_features
 from grmp.finetune import Labelled, label
 from grmp.io.backbone import build
 from grmp.model import PromptedCLIP, first_trained_block, prompted
-from grmp.runtime import Runtime, generator, start
+from grmp.runtime import Runtime, start
 from grmp.settings import Compute, Finetune, Prompts, Qgr
 
 
@@ -78,16 +78,21 @@ def as_reference(model: PromptedCLIP) -> Reference:
     return Reference(*(copy.deepcopy(part) for part in (model.clip, model.text_prompt, model.visual_prompt)))
 
 
+def draws(seed: int) -> torch.Generator:
+    """Random numbers that both programs draw alike."""
+    return torch.Generator().manual_seed(seed)
+
+
 def pictures(count: int, sizes: Sizes, seed: int = 2) -> UInt8[Tensor, "n view 3 s s"]:
     """Smooth noise, so that images differ as photographs do."""
-    coarse = torch.rand(count * sizes.views, 3, 8, 8, generator=generator(seed))
+    coarse = torch.rand(count * sizes.views, 3, 8, 8, generator=draws(seed))
     fine = F.interpolate(coarse, size=sizes.image, mode="bicubic").clamp(0, 1)
     return (fine * 255).byte().unflatten(0, (count, sizes.views))
 
 
 def scores(count: int, seed: int = 3) -> Float[Tensor, " n"]:
     """Labels in [0, 1]."""
-    return torch.rand(count, generator=generator(seed))
+    return torch.rand(count, generator=draws(seed))
 
 
 def tokens_of(model: PromptedCLIP, images: UInt8[Tensor, "n view 3 s s"], blocks: int, on: Runtime) -> Features:

@@ -31,6 +31,7 @@ def target(tmp_path: Path) -> Target:
         split.sample(frac=1, random_state=1).to_csv(tmp_path / f"splits/{number:02}.csv", index=False)
     return Target(
         title="made up",
+        report="made_up",
         name="csv",
         folder=str(tmp_path),
         scale=(0, 100),
