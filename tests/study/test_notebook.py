@@ -133,7 +133,7 @@ def test_a_failing_cell_is_one_line_and_keeps_what_was_executed(
     with pytest.raises(UserError, match=expected):
         run_notebook(source, target, {})
     assert target.read_text() == "older"
-    kept = Path("out.failed.ipynb").read_text()
+    kept = Path("out.partial.ipynb").read_text()
     assert "before" in kept
     assert "ZeroDivisionError" in kept
     assert str(tmp_path) not in kept
