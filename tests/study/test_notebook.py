@@ -128,7 +128,7 @@ def test_a_failing_cell_is_one_line_and_keeps_what_was_executed(
     target.write_text("older")
     expected = (
         r'^notebooks/03_finetune\.ipynb, cell 2 "Divide": ZeroDivisionError: division by zero '
-        r"\(partly executed: out\.failed\.ipynb\)$"
+        r"\(partly executed: out\.partial\.ipynb\)$"
     )
     with pytest.raises(UserError, match=expected):
         run_notebook(source, target, {})
@@ -148,7 +148,7 @@ def test_a_user_error_in_a_cell_keeps_its_words_and_success_removes_the_remains(
     source = write(tmp_path, PARAMETERS, new_markdown_cell("## Read"), new_code_cell(code))
     expected = (
         r"^data: missing; run make study "
-        r'\(notebooks/03_finetune\.ipynb, cell 2 "Read"; partly executed: out\.failed\.ipynb\)$'
+        r'\(notebooks/03_finetune\.ipynb, cell 2 "Read"; partly executed: out\.partial\.ipynb\)$'
     )
     with pytest.raises(UserError, match=expected):
         run_notebook(source, Path("out.ipynb"), {}, html=False)
