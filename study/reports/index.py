@@ -139,7 +139,8 @@ def read_comparisons(folder: Path) -> dict[str, pd.DataFrame]:
 
 def answer(tables: dict[str, pd.DataFrame]) -> str:
     """Which of the paper's two ideas adds more, in one sentence; empty where a target lacks one of them."""
-    gains = {words: table.set_index("idea")["difference"].reindex(["MPP", "QGR"]) for words, table in tables.items()}
+    ideas = {words: table.dropna(subset="idea").set_index("idea")["difference"] for words, table in tables.items()}
+    gains = {words: table.reindex(["MPP", "QGR"]) for words, table in ideas.items()}
     if any(gain.isna().any() for gain in gains.values()):
         return ""
     more = {words: gain.idxmax() for words, gain in gains.items()}
