@@ -39,7 +39,7 @@ def opinions(tmp_path: Path) -> Opinions:
 
 @pytest.fixture
 def folders(tmp_path: Path, clip: CLIP, config: dict, model: PromptedCLIP, settings: Params, prior: Prior) -> Folders:
-    names = ("clip", "prompts", "prior")
+    names = ("clip", "prompts", "prior", "scorer")
     made = Folders(**{name: tmp_path / f"{name}.safetensors" for name in names})
     save_prior(made.prior, prior, model, settings.finetune.probe_blocks)
     backbone.save(made.clip, clip, config, settings.backbone)
