@@ -102,7 +102,7 @@ class Params(Method):
     grid: Grid
     sweep: Sweep
     target: Target | None = None
-    choices: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Change] = {}
+    choices: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Change] = Field(default_factory=dict)
 
     def changed(self, change: dict[str, Any]) -> tuple["Params", str]:
         """These settings with the keys of `change` at their new values, and the variant to run (`full` if not named).

@@ -38,8 +38,8 @@ SMALL = {
     "compute": {"device": "cpu", "precision": "fp32", "threads": 1, "seed": 1},
     "prompts": {"context": 4, "image_tokens": 2, "depth": 3, "dropout": 0.1, "projection": True},
     "align": {"width": 32, "layers": 3, "heads": 2, "context_length": 32, "crops": 2, "steps": 20},
-    "image": {"crop": 48},
-    "finetune": {"blocks": 2, "views": 2, "steps": 4, "batch": 4, "evaluations": 2},
+    "image": {"crop": 48, "views": ((48, 2),)},
+    "finetune": {"blocks": 2, "steps": 4, "batch": 4, "evaluations": 2},
     "qgr": {"when": "aligned", "strength": 1.0, "scope": "tensor"},
     "pretrain": {
         "algorithm": "fomaml",
@@ -182,7 +182,7 @@ def card(settings: Params, runtime: Runtime) -> Card:
 @pytest.fixture
 def scorer(model: PromptedCLIP) -> Scorer:
     """The tiny CLIP as a metric: shorter side 64 pixels, three crops of 48."""
-    return Scorer(model, Input(short_side=64, crop=48, views=3))
+    return Scorer(model, Input(views=((64, 3),), crop=48))
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from grmp.settings import Backbone
 
 TINY = {
     "compute": {"device": "cpu", "precision": "fp32", "threads": 1},
-    "distort": {"levels_per_task": 2, "train_images": 12, "test_images": 8},
+    "distort": {"short_side": 64, "levels_per_task": 2, "train_images": 12, "test_images": 8},
     "backbone": {"source": "local", "name": "tiny", "weights": "tiny.safetensors"},
     "align": {"crops": 2},
     "prompts": {"image_tokens": 2, "depth": 3},
-    "image": {"short_side": 48, "crop": 48},
+    "image": {"views": [[48, 1], ["native", 1]], "crop": 48},
     "pretrain": {"outer_steps": 2, "tasks": 2, "support": 2, "query": 2},
     "finetune": {"steps": 4, "batch": 4, "evaluations": 2},
     "grid": {"variants": ["full", "without_qgr"], "labels": [4], "repeats": 2},

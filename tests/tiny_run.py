@@ -42,7 +42,7 @@ def run(folder: Path, photographs: Path, seed: int = 1, threads: int = 1, device
     settings = settings_for(seed, threads, device)
     runtime = start(settings.compute)
     manifest = _distort(folder / "set", photographs, settings.compute)
-    images = sets.read_images(folder / "set", manifest)
+    images = list(sets.read_images(folder / "set", manifest))
     torch.manual_seed(seed)
     clip = backbone.build(CONFIG).eval().requires_grad_(False)
     model = prompted(clip, settings.prompts).to(runtime.device)
@@ -79,7 +79,7 @@ def _pretrain(
 ) -> pd.DataFrame:
     pools = make_pools(manifest, set(manifest["photograph"].unique()[:2]))
     draws = generator(settings.compute.seed, Stream.TASKS)
-    return pretrain(model, images, sets.scores(manifest), pools, settings.pretrain, CROP, runtime, draws)
+    return pretrain(model, images, sets.scores(manifest), pools, settings.pretrain, settings.image, runtime, draws)
 
 
 def _study(

@@ -23,7 +23,7 @@ def make_study(folder: Path, photographs: Path, clip: CLIP) -> None:
     """Write params.yaml, data/ and artifacts/ below `folder`."""
     yaml, path = YAML(), folder / "params.yaml"
     content = yaml.load(ROOT / "params.yaml")
-    for section, values in {**SMALL, "image": {**SMALL["image"], "short_side": 64}}.items():
+    for section, values in {**SMALL, "distort": {"short_side": 64}}.items():
         content[section].update(values)
     yaml.dump(content, path)
     settings, artifacts = params.load(path), folder / "artifacts"

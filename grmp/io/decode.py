@@ -1,4 +1,4 @@
-"""Any image file as RGB bytes: upright, whole, on white where it is transparent; or one line that says why not."""
+"""Decodes image files to RGB bytes, upright and on white where transparent; errors are one line."""
 
 import importlib
 import logging

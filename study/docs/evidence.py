@@ -2,10 +2,9 @@
 
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
-from scipy import stats
 
+from study.reports.comparisons import differences, paired_test
 from study.reports.style import median_interval, title, variants_in
 
 LIVEC_RATIO = 233 / 929
@@ -28,8 +27,7 @@ class Difference(NamedTuple):
 def paired(runs: pd.DataFrame, a: str, b: str, test_ratio: float = 0.0, count: int | None = None) -> Difference:
     """SRCC of variant `a` minus that of `b`, by repeat: the mean over `count` labels, or over all numbers of labels.
 
-    Numbers of labels are nested within a repeat (the 10 are among the 50), so that a repeat is one value. The interval
-    is Student's t with the correction for splits that share images (Nadeau and Bengio, Machine Learning 52, 2003).
+    A repeat is one value, and the interval is that of `study.reports.comparisons.paired_test`.
 
     Args:
         runs: columns variant, count, repeat, srcc.
@@ -38,12 +36,9 @@ def paired(runs: pd.DataFrame, a: str, b: str, test_ratio: float = 0.0, count: i
         test_ratio: test images by other images, of repeats that are splits of one set; 0 for one test part.
         count: a number of labels.
     """
-    chosen = runs if count is None else runs[runs["count"] == count]
-    by_variant = chosen.pivot_table(index="repeat", columns="variant", values="srcc")
-    differences = (by_variant[a] - by_variant[b]).dropna()
-    n = len(differences)
-    half = stats.t.ppf(0.975, n - 1) * np.sqrt((1 / n + test_ratio) * differences.var(ddof=1))
-    return Difference(differences.mean(), differences.mean() - half, differences.mean() + half)
+    by_count = differences(runs if count is None else runs[runs["count"] == count], a, b)
+    test = paired_test(by_count.mean(axis=1).to_numpy(), test_ratio)
+    return Difference(test["difference"], test["low"], test["high"])
 
 
 def optimism(runs: pd.DataFrame) -> pd.DataFrame:
@@ -71,10 +66,3 @@ def _wide(runs: pd.DataFrame, cell: object) -> pd.DataFrame:
     table = runs.groupby(["variant", "count"])["srcc"].agg(cell).unstack()
     table = table.loc[variants_in(table.index)].rename(index=title, columns=lambda count: f"{count} labels")
     return table.rename_axis(index="variant", columns=None).reset_index()
-
-
-def median_level(repeats: int) -> float:
-    """Probability with which the interval of `medians` holds the median: 0.979 with ten repeats."""
-    missed = 2 * stats.binom.cdf(np.arange((repeats + 1) // 2), repeats, 0.5)
-    rank = max(int((missed <= 0.05).sum()), 1)
-    return float(1 - missed[rank - 1])

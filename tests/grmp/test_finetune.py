@@ -37,7 +37,7 @@ def features(model: PromptedCLIP, runtime: Runtime) -> Features:
 @pytest.fixture
 def labelled(model: PromptedCLIP, features: Features) -> Labelled:
     scores = torch.linspace(0.1, 0.9, IMAGES)
-    return label(model, features.tokens, features.embeddings, scores)
+    return label(model, features, scores)
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def test_looking_at_the_test_part_changes_nothing(model: PromptedCLIP, run, eval
 def test_the_test_images_do_not_change_the_weights(model: PromptedCLIP, features: Features, run) -> None:
     other, order = copy.deepcopy(model), torch.randperm(IMAGES)
     outcome = run(model)
-    turned = run(other, test=Features(features.tokens[order], features.embeddings[order]))
+    turned = run(other, test=Features(features.tokens[order], features.embeddings[order], features.weights))
     assert same(model, other)
     torch.testing.assert_close(turned.predictions, outcome.predictions[:, order], rtol=1e-5, atol=1e-6)
 
@@ -156,7 +156,7 @@ def test_the_test_images_do_not_change_the_weights(model: PromptedCLIP, features
 def test_without_test_images_the_weights_are_the_same(model: PromptedCLIP, features: Features, run) -> None:
     other = copy.deepcopy(model)
     run(model)
-    outcome = run(other, test=Features(features.tokens[:0], features.embeddings[:0]))
+    outcome = run(other, test=Features(features.tokens[:0], features.embeddings[:0], features.weights))
     assert same(model, other)
     assert outcome.predictions.shape == (2, 0)
 
@@ -246,7 +246,7 @@ def test_the_step_has_no_part_along_the_semantic_gradient(
         torch.autograd.grad(loss, parameters, retain_graph=True, materialize_grads=True, allow_unused=True)
         for loss in (quality, semantic)
     )
-    found, angle = combine(quality, semantic, parameters, settings.qgr)
+    found, angle = combine(quality, semantic, parameters, settings.qgr, torch.Generator())
     acted = 0
     for step, before, direction in zip(found, g_q, g_s, strict=True):
         aligned = (before * direction).sum() > 0
@@ -265,7 +265,7 @@ def test_without_a_semantic_loss_the_gradient_is_the_qualitys(
 ) -> None:
     quality, _, parameters = losses(model, labelled)
     expected = torch.autograd.grad(quality, parameters, retain_graph=True)
-    found, angle = combine(quality, None, parameters, settings.qgr)
+    found, angle = combine(quality, None, parameters, settings.qgr, torch.Generator())
     assert angle.isnan()
     assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
 
@@ -285,8 +285,8 @@ def test_predictions_are_means_over_views_and_do_not_depend_on_the_batch(
 def test_bf16_trains_and_keeps_weights_in_float32(
     model: PromptedCLIP, labelled: Labelled, features: Features, settings: Params
 ) -> None:
-    half = Labelled(labelled.tokens.bfloat16(), labelled.scores, labelled.teacher)
-    test = Features(features.tokens.bfloat16(), features.embeddings)
+    half = Labelled(labelled.tokens.bfloat16(), labelled.scores, labelled.teacher, labelled.weights)
+    test = Features(features.tokens.bfloat16(), features.embeddings, features.weights)
     runtime = Runtime(torch.device("cpu"), "bf16")
     outcome = finetune(model, half, test, settings.finetune, settings.qgr, runtime, torch.Generator().manual_seed(1))
     assert {value.dtype for value in model.parameters()} == {torch.float32}
@@ -297,8 +297,8 @@ def test_bf16_trains_and_keeps_weights_in_float32(
 def test_features_that_a_bf16_device_kept_can_be_tuned_on_in_float32(
     model: PromptedCLIP, labelled: Labelled, features: Features, settings: Params, runtime: Runtime
 ) -> None:
-    rough = Labelled(labelled.tokens.bfloat16(), labelled.scores, labelled.teacher)
-    test = Features(features.tokens.bfloat16(), features.embeddings)
+    rough = Labelled(labelled.tokens.bfloat16(), labelled.scores, labelled.teacher, labelled.weights)
+    test = Features(features.tokens.bfloat16(), features.embeddings, features.weights)
     found, exact = (
         finetune(copy.deepcopy(model), some, part, settings.finetune, settings.qgr, runtime, torch.Generator())
         for some, part in ((rough, test), (labelled, features))
@@ -337,7 +337,7 @@ def test_labels_that_are_all_alike_can_be_tuned_on(
 def test_one_labelled_image_is_a_batch(
     model: PromptedCLIP, labelled: Labelled, features: Features, settings: Params, runtime: Runtime
 ) -> None:
-    one = Labelled(labelled.tokens[:1], labelled.scores[:1], labelled.teacher[:1])
+    one = Labelled(labelled.tokens[:1], labelled.scores[:1], labelled.teacher[:1], labelled.weights)
     draws = torch.Generator().manual_seed(1)
     outcome = finetune(model, one, features, settings.finetune, settings.qgr, runtime, draws)
     assert outcome.predictions.isfinite().all()

@@ -51,7 +51,6 @@ def folders(tmp_path: Path, clip: CLIP, config: dict, model: PromptedCLIP, setti
 def settings(settings: Params) -> Params:
     return settings.model_copy(
         update={
-            "distort": settings.distort.model_copy(update={"short_side": 48}),
             "finetune": settings.finetune.model_copy(update={"learning_rate": 0.01, "text_learning_rate": 0.01}),
         }
     )
@@ -186,11 +185,11 @@ def test_it_learns_the_labels(opinions: Opinions, folders: Folders, settings: Pa
 
 def test_the_teacher_is_the_clip_without_prompts(model: PromptedCLIP, settings: Params, runtime: Runtime) -> None:
     crops = torch.randint(0, 256, (3, 2, 3, 48, 48), dtype=torch.uint8)
-    seen = fit.look(model.requires_grad_(False), crops, settings, runtime)
+    seen = fit.compute_features(model.requires_grad_(False), crops, settings, runtime)
     untouched = model.clip.encode_image((crops[:, 0] / 255 - model.mean) / model.std, normalize=True)
     torch.testing.assert_close(seen.embeddings[:, 0], untouched, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(model.embed_from(seen.tokens[:, 0], 1), model.encode_image(crops[:, 0] / 255))
-    scenes = label(model, seen.tokens, seen.embeddings, torch.rand(3)).teacher[:, 0]
+    scenes = label(model, seen, torch.rand(3)).teacher[:, 0]
     torch.testing.assert_close(scenes, model.scene_logits(untouched), rtol=1e-3, atol=1e-3)
 
 

@@ -10,9 +10,11 @@ from grmp.errors import UserError
 from grmp.model import PromptedCLIP, quality_loss
 from grmp.pretrain import TaskPool, draw_batch, draw_patches, make_loss, make_optimiser, predict, pretrain
 from grmp.runtime import Runtime
+from grmp.settings import Input
 from study.params import Params
 
 PHOTOGRAPHS = 8
+SIGHT = Input(views=((50, 2),), crop=48)  # the size of the images
 MANIFEST = pd.DataFrame(
     [(f"p{n}", kind) for kind in ("1", "2", "10") for n in range(PHOTOGRAPHS)], columns=["photograph", "distortions"]
 )
@@ -20,6 +22,7 @@ HELD_OUT = {"p0", "p1", "p2"}
 # Every image is of one brightness, which gives its place in the manifest; its score rises with it.
 IMAGES = [torch.full((3, 50, 60), 10 * place, dtype=torch.uint8) for place in range(len(MANIFEST))]
 SCORES = torch.linspace(0.05, 0.95, len(MANIFEST))
+SIGHT = Input(views=(("native", 1),), crop=48)
 POOLS = {
     kind: TaskPool(support=rows.index[3:].tolist(), query=rows.index[:3].tolist())
     for kind, rows in MANIFEST.groupby("distortions")
@@ -31,14 +34,14 @@ def train(runtime: Runtime, settings: Params):
     def run(model: PromptedCLIP, seed: int = 1, **changes: object) -> pd.DataFrame:
         torch.manual_seed(3)  # of the dropout
         chosen, draws = settings.pretrain.model_copy(update=changes), torch.Generator().manual_seed(seed)
-        return pretrain(model, IMAGES, SCORES, POOLS, chosen, 48, runtime, draws)
+        return pretrain(model, IMAGES, SCORES, POOLS, chosen, SIGHT, runtime, draws)
 
     return run
 
 
 def test_a_batch_has_distinct_images_of_the_pool_with_their_own_scores() -> None:
     indices, generator = [3, 5, 8, 13], torch.Generator().manual_seed(1)
-    batch = draw_batch(IMAGES, SCORES, indices, 3, 48, generator)
+    batch = draw_batch(IMAGES, SCORES, indices, 3, SIGHT, generator)
     drawn = (batch.images[:, 0, 0, 0] // 10).tolist()
     assert batch.images.shape == (3, 3, 48, 48)
     assert len(set(drawn)) == 3
@@ -47,7 +50,7 @@ def test_a_batch_has_distinct_images_of_the_pool_with_their_own_scores() -> None
 
 
 def test_a_small_pool_is_drawn_whole() -> None:
-    batch = draw_batch(IMAGES, SCORES, [3, 5], 9, 48, torch.Generator().manual_seed(1))
+    batch = draw_batch(IMAGES, SCORES, [3, 5], 9, SIGHT, torch.Generator().manual_seed(1))
     assert sorted(batch.scores.tolist()) == SCORES[[3, 5]].tolist()
 
 
@@ -146,7 +149,10 @@ def test_reptiles_outer_step_is_the_plain_one_with_a_rate_that_falls_linearly(se
 
 
 def test_the_loss_is_a_function_of_the_prompts_that_it_is_given(model: PromptedCLIP, runtime: Runtime) -> None:
-    loss, batch = make_loss(model, runtime), draw_batch(IMAGES, SCORES, [1, 9], 2, 48, torch.Generator().manual_seed(1))
+    loss, batch = (
+        make_loss(model, runtime),
+        draw_batch(IMAGES, SCORES, [1, 9], 2, SIGHT, torch.Generator().manual_seed(1)),
+    )
     own = {name: value.detach() for name, value in model.prompt_parameters().items()}
     other = {name: value + 0.3 * torch.randn_like(value) for name, value in own.items()}
     before = loss(own, batch)
@@ -165,7 +171,7 @@ def test_drawn_patches_are_a_share_of_each_images_without_repetition() -> None:
 def test_a_loss_of_some_patches_follows_the_generator_and_one_of_all_draws_nothing(
     model: PromptedCLIP, runtime: Runtime
 ) -> None:
-    batch = draw_batch(IMAGES, SCORES, [1, 9], 2, 48, torch.Generator().manual_seed(1))
+    batch = draw_batch(IMAGES, SCORES, [1, 9], 2, SIGHT, torch.Generator().manual_seed(1))
     own = {name: value.detach() for name, value in model.prompt_parameters().items()}
     one, again = (make_loss(model, runtime, 0.5, torch.Generator().manual_seed(2)) for _ in range(2))
     first, second = one(own, batch), one(own, batch)

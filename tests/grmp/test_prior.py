@@ -70,9 +70,11 @@ def test_few_labels_go_further_with_the_prior() -> None:
 
 @pytest.mark.parametrize("blocks", [[1], [2, 1], [9, 2]])
 def test_embeddings_are_those_that_the_probe_reads(model: PromptedCLIP, runtime: Runtime, blocks: list[int]) -> None:
-    crops = torch.randint(0, 256, (3, 3, 48, 48), dtype=torch.uint8)
-    _, expected = model.encode_along(to_float(crops), blocks)
-    torch.testing.assert_close(embed(model, crops, blocks, runtime), expected, rtol=1e-5, atol=1e-6)
+    crops = torch.randint(0, 256, (3, 2, 3, 48, 48), dtype=torch.uint8)
+    _, each = model.encode_along(to_float(crops.flatten(0, 1)), blocks)
+    expected = 0.75 * each[::2] + 0.25 * each[1::2]
+    found = embed(model, crops, torch.tensor([0.75, 0.25]), blocks, runtime)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_images_that_teach_nothing_are_refused() -> None:

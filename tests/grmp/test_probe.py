@@ -15,7 +15,7 @@ BLOCKS = (1, 2, 3)
 @pytest.fixture
 def seen() -> Features:
     middle = torch.nn.functional.normalize(torch.randn(9, 2, 3, 16, generator=torch.Generator().manual_seed(1)), dim=-1)
-    return Features(torch.zeros(9, 2, 1, 4), torch.zeros(9, 2, 16), middle)
+    return Features(torch.zeros(9, 2, 1, 4), torch.zeros(9, 2, 16), torch.full((2,), 0.5), middle)
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_a_cell_predicts_what_a_fitted_probe_does(
     own = {"probe_share": 1.0, "probe_prior": strength, "probe_blocks": BLOCKS}
     chosen, pooled = settings.finetune.model_copy(update=own), seen.middle.mean(dim=1)
     predicted, each = regress(pooled[:6].numpy(), scores[:6].numpy(), pooled[6:].numpy(), chosen, prior)
-    few = Features(seen.tokens[:6], seen.embeddings[:6], seen.middle[:6])
+    few = Features(seen.tokens[:6], seen.embeddings[:6], seen.weights, seen.middle[:6])
     expected = fit_probe(few, scores[:6], chosen, prior)(torch.zeros(3), pooled[6:])
     np.testing.assert_allclose(predicted.clip(0, 1), expected, rtol=1e-4, atol=1e-5)
     assert each.shape == (len(NOISES if strength else ALPHAS), 3)
@@ -76,4 +76,9 @@ def test_without_a_share_there_is_no_probe(
 
 def test_features_without_what_it_reads_are_refused(scores: torch.Tensor, settings: Params, prior: Prior) -> None:
     with pytest.raises(UserError, match=r"finetune\.probe_blocks"):
-        fit_probe(Features(torch.zeros(9, 2, 1, 4), torch.zeros(9, 2, 16)), scores, settings.finetune, prior)
+        fit_probe(
+            Features(torch.zeros(9, 2, 1, 4), torch.zeros(9, 2, 16), torch.full((2,), 0.5)),
+            scores,
+            settings.finetune,
+            prior,
+        )

@@ -6,12 +6,11 @@ import pytest
 import torch
 from PIL import Image
 
-from grmp.crops import even_crops
+from grmp.crops import even_crops, resize, to_float
 from grmp.model import PromptedCLIP
 from grmp.probe import Probe, ProbeSettings
 from grmp.scoring.inputs import read_input
-from grmp.scoring.scorer import Input, Scorer, input_of
-from study.params import Params
+from grmp.scoring.scorer import Input, Scorer
 
 ROUNDING = {"rtol": 1e-4, "atol": 1e-5}
 
@@ -33,7 +32,7 @@ def files(tmp_path: Path, pixels: list[np.ndarray]) -> list[Path]:
 
 def test_on_the_exact_crop_it_is_the_model(model: PromptedCLIP) -> None:
     images = torch.rand(3, 3, 48, 48)
-    scorer = Scorer(model, Input(short_side=48, crop=48, views=1))
+    scorer = Scorer(model, Input(views=((48, 1),), crop=48))
     assert torch.equal(scorer(images), model(images))
 
 
@@ -52,7 +51,7 @@ def test_a_probe_is_averaged_into_the_quality_of_each_crop(model: PromptedCLIP, 
     read = [model.embed_at(model.tokens_before(images, stop=min(block, 3))) for block in blocks]
     regressed = sum(part @ weight for part, weight in zip(read, probe.weight)) + 0.5
     expected = 0.75 * model(images) + 0.25 * regressed.clamp(0, 1)
-    found = Scorer(model, Input(short_side=48, crop=48, views=1), probe)(images)
+    found = Scorer(model, Input(views=((48, 1),), crop=48), probe)(images)
     torch.testing.assert_close(found, expected, **ROUNDING)
 
 
@@ -114,11 +113,17 @@ def test_files_bytes_and_pillow_images_get_the_same_scores(
         assert scorer.score(same)["quality"].tolist() == by_file["quality"].tolist()
 
 
-def test_a_file_is_judged_by_even_crops_of_what_the_study_would_store(
-    scorer: Scorer, model: PromptedCLIP, files: list[Path]
-) -> None:
-    crops = even_crops(read_input(files[3], 64), 48, 3)
-    assert scorer.score(files[3])["quality"][0] == pytest.approx(model(crops / 255).mean().item(), abs=1e-5)
+def test_a_file_is_judged_by_even_crops_at_its_scale(scorer: Scorer, model: PromptedCLIP, files: list[Path]) -> None:
+    crops = even_crops(resize(to_float(read_input(files[3])), 64), 48, 3)
+    assert scorer.score(files[3])["quality"][0] == pytest.approx(model(crops).mean().item(), abs=1e-5)
+
+
+def test_scales_count_alike_however_many_crops_they_have(model: PromptedCLIP) -> None:
+    image = torch.rand(1, 3, 70, 90)
+    small, native = even_crops(resize(image, 56), 48, 3), even_crops(image, 48, 1)
+    expected = (model(small[:, 0]).mean() + model(native[:, 0]).mean()) / 2
+    found = Scorer(model, Input(views=((56, 3), ("native", 1)), crop=48))(image)
+    assert found.item() == pytest.approx(expected.item(), abs=1e-6)
 
 
 def test_one_image_needs_no_list(scorer: Scorer, files: list[Path], pixels: list[np.ndarray]) -> None:
@@ -168,10 +173,6 @@ def test_scoring_leaves_no_trace_in_the_random_numbers(scorer: Scorer, files: li
     torch.manual_seed(3)
     scorer.score(files)
     assert torch.equal(torch.rand(3), expected)
-
-
-def test_the_studys_input_is_that_of_its_test_images(settings: Params) -> None:
-    assert input_of(settings) == Input(short_side=settings.image.short_side, crop=48, views=2)
 
 
 def test_quality_is_a_plain_column_of_numbers(scorer: Scorer, files: list[Path]) -> None:

@@ -16,8 +16,9 @@ from grmp.model import prompted
 from grmp.probe import Probe, ProbeSettings
 from grmp.scoring import scorer_file
 from grmp.scoring.card import Card
-from grmp.scoring.scorer import Input, Scorer
+from grmp.scoring.scorer import Scorer
 from grmp.scoring.scorer_file import load, read_card, save
+from grmp.settings import Input
 from study.params import Params
 
 
@@ -49,7 +50,7 @@ def test_another_crop_than_the_pre_trainings_comes_back(
 ) -> None:
     path = tmp_path / "clip.safetensors"
     backbone.save(path, clip, config, settings.backbone)
-    scorer = Scorer(prompted(backbone.load(path, crop=32), settings.prompts), Input(short_side=40, crop=32, views=2))
+    scorer = Scorer(prompted(backbone.load(path, crop=32), settings.prompts), Input(views=((40, 2),), crop=32))
     save(tmp_path / "scorer.safetensors", scorer, path, settings.prompts, card)
     images = torch.rand(1, 3, 64, 64)
     assert torch.equal(load(tmp_path / "scorer.safetensors", "cpu")(images), scorer(images))

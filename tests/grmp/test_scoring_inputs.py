@@ -64,23 +64,21 @@ def test_a_pattern_without_a_match_and_a_folder_without_images_are_named(folder:
 def test_every_kind_of_image_gives_the_same_pixels(folder: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (60, 50, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(folder / "a.png")
-    found = [
-        read_input(kind, 48) for kind in (folder / "a.png", str(folder / "a.png"), Image.fromarray(pixels), pixels)
-    ]
-    assert found[0].shape == (3, 58, 48)
+    found = [read_input(kind) for kind in (folder / "a.png", str(folder / "a.png"), Image.fromarray(pixels), pixels)]
+    assert found[0].shape == (3, 60, 50)
     assert all((other == found[0]).all() for other in found[1:])
 
 
 @pytest.mark.parametrize(("height", "width"), [(31, 60), (60, 31), (40, 801)])
 def test_slivers_are_refused(height: int, width: int) -> None:
     with pytest.raises(UserError, match=rf"{width} x {height} pixels cannot be judged"):
-        read_input(np.zeros((height, width, 3), np.uint8), 48)
+        read_input(np.zeros((height, width, 3), np.uint8))
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((40, 40)), np.zeros((40, 40, 4), np.uint8), np.zeros((40, 40, 3)), None])
 def test_what_is_no_image_is_refused(wrong: object) -> None:
     with pytest.raises(UserError, match="is no image"):
-        read_input(wrong, 48)
+        read_input(wrong)
 
 
 def test_a_pillow_image_whose_file_is_truncated_is_named(folder: Path) -> None:
@@ -88,4 +86,4 @@ def test_a_pillow_image_whose_file_is_truncated_is_named(folder: Path) -> None:
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 50, 3), dtype=np.uint8)).save(path)
     path.write_bytes(path.read_bytes()[:4000])
     with Image.open(path) as image, pytest.raises(UserError, match=r"a\.png: cannot be read"):
-        read_input(image, 48)
+        read_input(image)

@@ -2,7 +2,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from test_pretrain import IMAGES, SCORES
+from test_pretrain import IMAGES, SCORES, SIGHT
 
 from grmp import align, pretrain, training
 from grmp.model import PromptedCLIP
@@ -72,7 +72,7 @@ def test_pre_training_goes_on_to_the_same_bits(
         model.load_state_dict(start, strict=False)
         torch.manual_seed(3)  # dropout draws from the global generator
         draws = torch.Generator().manual_seed(5)
-        losses = pretrain.pretrain(model, IMAGES, SCORES, pools, chosen, 48, runtime, draws, store)
+        losses = pretrain.pretrain(model, IMAGES, SCORES, pools, chosen, SIGHT, runtime, draws, store)
         weights = {name: value.detach().clone() for name, value in model.prompt_parameters().items()}
         return losses.to_numpy().tolist(), weights
 

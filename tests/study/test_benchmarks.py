@@ -83,8 +83,8 @@ def test_the_bias_of_the_keys_is_left_out_and_nothing_else() -> None:
 def test_generated_files_have_the_same_bytes(photographs: Path, settings: Params, tmp_path: Path) -> None:
     recipes = single_recipes([photos.read_manifest(photographs)[0]], levels=1, seed=1)[:6]
     plain_loop(recipes, tmp_path / "plain", 48)
-    distort = settings.distort.model_copy(update={"window": 1.0})
-    write_images(recipes, tmp_path / "ours", distort, 48, "test")
+    distort = settings.distort.model_copy(update={"short_side": 48, "window": 1.0})
+    write_images(recipes, tmp_path / "ours", distort, "test")
     assert same_files(tmp_path / "plain", tmp_path / "ours/images")
     (tmp_path / "plain" / recipes[0].name).write_bytes(b"")
     assert not same_files(tmp_path / "plain", tmp_path / "ours/images")

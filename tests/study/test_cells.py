@@ -1,4 +1,5 @@
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 from conftest import POOL, TEST
 
+from grmp import regression
 from grmp.errors import UserError
 from grmp.finetune import Outcome
 from grmp.io import backbone, prior_file
@@ -18,7 +20,7 @@ from grmp.probe import regress
 from study.data.sets import Fold, write_manifest
 from study.params import Params
 from study.stages import features, tuning
-from study.stages.cells import run_cell, write_cell
+from study.stages.cells import Cell, run_cell, write_cell
 from study.stages.inputs import Inputs, draw_labelled, labelled_indices, read_inputs
 from study.stages.tuning import own_rule, start_model
 from study.variants import VARIANTS
@@ -114,7 +116,9 @@ def test_ridges_strength_is_chosen_without_the_test_part(
 ) -> None:
     given = []
     monkeypatch.setattr(
-        probe, "fit_predict", lambda train, scores, test, how: given.append((train, scores)) or np.arange(len(test))
+        regression,
+        "fit_predict",
+        lambda train, scores, test, how: given.append((train, scores)) or np.arange(len(test)),
     )
     run_cell(study, "ridge", 6, settings.qgr)
     for repeat, (train, scores) in enumerate(given, 1):
@@ -272,6 +276,85 @@ def test_a_cell_leaves_the_study_as_it_was(study: Inputs, settings: Params, vari
 def test_impossible_numbers_of_labels_are_an_error(study: Inputs, settings: Params, labels: int) -> None:
     with pytest.raises(UserError, match=f"pool's {POOL}"):
         run_cell(study, "full", labels, settings.qgr)
+
+
+class KilledError(Exception):
+    """Stands in for SIGKILL."""
+
+
+@pytest.fixture
+def no_more(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Lets fine-tuning fail once it was done so many times more."""
+
+    finetune = tuning.finetune
+
+    def allow(times: int) -> None:
+        done = []
+
+        def limited(*given: object) -> Outcome:
+            if len(done) == times:
+                raise KilledError
+            done.append(1)
+            return finetune(*given)
+
+        monkeypatch.setattr(tuning, "finetune", limited)
+
+    return allow
+
+
+def same_bytes(one: Cell, other: Cell) -> bool:
+    return all(table.to_csv() == getattr(other, name).to_csv() for name, table in vars(one).items())
+
+
+@pytest.mark.parametrize("variant", [name for name, variant in VARIANTS.items() if variant.tuned])
+def test_what_was_kept_is_not_fine_tuned_again(
+    study: Inputs, settings: Params, tmp_path: Path, no_more: Callable[[int], None], variant: str
+) -> None:
+    expected, first = (run_cell(study, variant, 6, settings.qgr, kept) for kept in (None, tmp_path))
+    no_more(0)
+    assert same_bytes(expected, first)
+    assert same_bytes(expected, run_cell(study, variant, 6, settings.qgr, tmp_path))
+    assert len(list(tmp_path.iterdir())) == study.repeats
+
+
+def test_a_cell_that_was_interrupted_goes_on_to_the_same_bytes(
+    study: Inputs, settings: Params, tmp_path: Path, no_more: Callable[[int], None]
+) -> None:
+    longer = dataclasses.replace(study, folds=study.folds * 2)
+    expected = run_cell(longer, "full", 6, settings.qgr)
+    no_more(3)
+    with pytest.raises(KilledError):
+        run_cell(longer, "full", 6, settings.qgr, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+    half = min(tmp_path.iterdir())
+    half.write_bytes(half.read_bytes()[:100])
+    no_more(2)  # the fourth repeat, and the one of which half a file is left
+    assert same_bytes(expected, run_cell(longer, "full", 6, settings.qgr, tmp_path))
+
+
+@pytest.mark.parametrize("changed", ["labels", "settings", "rule", "scores", "seed"])
+def test_what_fine_tuning_depends_on_makes_other_files(
+    study: Inputs, settings: Params, tmp_path: Path, changed: str
+) -> None:
+    steps = study.finetune.model_copy(update={"steps": 2})
+    other = {
+        "settings": dataclasses.replace(study, finetune=steps),
+        "scores": dataclasses.replace(study, scores=1 - study.scores),
+        "seed": dataclasses.replace(study, seed=2),
+    }.get(changed, study)
+    rule = settings.qgr.model_copy(update={"strength": 2.0}) if changed == "rule" else settings.qgr
+    run_cell(study, "full", 6, settings.qgr, tmp_path)
+    run_cell(other, "full", 5 if changed == "labels" else 6, rule, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2 * study.repeats
+
+
+def test_variants_that_differ_after_fine_tuning_alone_share_their_files(
+    study: Inputs, settings: Params, tmp_path: Path, no_more: Callable[[int], None]
+) -> None:
+    run_cell(study, "full", 6, settings.qgr, tmp_path)
+    no_more(0)
+    found = run_cell(study, "full_probe", 6, settings.qgr, tmp_path)
+    assert same_bytes(found, run_cell(study, "full_probe", 6, settings.qgr, tmp_path))
 
 
 @EVERY_VARIANT

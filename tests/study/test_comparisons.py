@@ -92,11 +92,11 @@ def test_splits_are_paired_within_the_variant_of_a_choice(results: pd.DataFrame)
     base = results[results["count"] == 50]
     worse = base[base["variant"] == "full"].assign(srcc=lambda rows: rows["srcc"] - 0.1)[::-1]
     same = base[base["variant"] == "ridge"]
-    changes = {"same": {"variant": "ridge", "finetune.views": 1}, "worse": {"qgr.when": "never"}}
+    changes = {"same": {"variant": "ridge", "finetune.steps": 1}, "worse": {"qgr.when": "never"}}
     table = compare_choices({"same": same, "worse": worse}, base, changes)
     assert table["choice"].tolist() == ["worse", "same"]
     assert table["difference"].tolist() == pytest.approx([-0.1, 0])
-    assert table["changes"].tolist() == ["qgr.when never", "variant ridge, finetune.views 1"]
+    assert table["changes"].tolist() == ["qgr.when never", "variant ridge, finetune.steps 1"]
     assert table["p_holm"].iloc[0] < 0.001
     assert compare_choices({}, base, {}).empty
 

@@ -12,6 +12,7 @@ from grmp.crops import resize_image
 from grmp.errors import UserError
 from grmp.model import PromptedCLIP
 from grmp.runtime import Runtime
+from grmp.settings import Input
 from study.data.labels import LabelMap
 from study.playground.explore import PRETRAINED, UPLOADED_SIDE, Choice, Explorer, Labelled
 
@@ -42,7 +43,9 @@ def explorer(model: PromptedCLIP, runtime: Runtime, asked: list[str]) -> Explore
 
     label_map = LabelMap([0.0, 1.0], [0.0, 0.9])
     pool = Labelled(Path(), manifest, embeddings)
-    return Explorer({"ramp": ramp}, {PRETRAINED: get}, pool, label_map, 64, runtime)
+    return Explorer(
+        {"ramp": ramp}, {PRETRAINED: get}, pool, label_map, Input(views=((64, 1), ("native", 1)), crop=48), runtime
+    )
 
 
 def test_level_0_is_the_photograph_itself(explorer: Explorer) -> None:
@@ -57,17 +60,12 @@ def test_the_same_choice_gives_the_same_noise_and_leaves_the_photograph_alone(ex
     assert np.array_equal(explorer.photographs["ramp"], before)
 
 
-def test_the_crop_is_the_centre_of_what_is_shown(explorer: Explorer) -> None:
+def test_the_first_crop_is_the_centre_of_what_is_shown(explorer: Explorer) -> None:
     shown = explorer.shown(NOISE)
     assert shown.shape == (64, 80, 3)
-    crop = explorer.crop(PRETRAINED, NOISE)
-    assert np.array_equal(crop.permute(1, 2, 0).numpy(), shown[8:56, 16:64])
-
-
-def test_a_model_that_sees_more_than_the_image_has_is_named(explorer: Explorer) -> None:
-    explorer.short_side = 40
-    with pytest.raises(UserError, match="pre-trained prompts: sees 48 pixels"):
-        explorer.view(PRETRAINED, NOISE)
+    crops = explorer.crops(PRETRAINED, NOISE)
+    assert crops.shape == (2, 3, 48, 48)
+    assert np.array_equal(crops[0].permute(1, 2, 0).numpy(), shown[8:56, 16:64])
 
 
 def test_an_image_of_the_right_size_is_not_resampled() -> None:

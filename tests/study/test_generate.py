@@ -25,7 +25,7 @@ from study.data.labels import similarity
 from study.data.photos import Photograph, read_manifest, split
 from study.params import Params, Photos, load
 
-SETTINGS = load(ROOT / "params.yaml").distort
+SETTINGS = load(ROOT / "params.yaml").distort.model_copy(update={"short_side": 48})
 COLUMNS = ["image", "photograph", "distortions", "levels", "scene", "part", "similarity"]
 
 
@@ -40,7 +40,7 @@ def made(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     folder = tmp_path_factory.mktemp("set")
     photos = read_manifest(photographs)
     recipes = mixture_recipes(photos, "train", 2, (2, 3), seed=1) + single_recipes(photos[:1], 1, seed=1)[10:11]
-    return folder, recipes, write_images(recipes, folder, SETTINGS, 48, "test")
+    return folder, recipes, write_images(recipes, folder, SETTINGS, "test")
 
 
 def test_single_distortions_are_every_type_at_as_many_levels(photos: list[Photograph]) -> None:
@@ -166,7 +166,7 @@ def test_the_same_recipe_gives_the_same_bytes_whatever_came_before(
     folder, recipes, manifest = made
     for recipe, value in reversed(list(zip(recipes, manifest["similarity"], strict=True))):
         np.random.seed(len(recipe.name))  # noqa: NPY002 (a draw from the global generator would show)
-        content, found = make(recipe, recipe.photograph.path.read_bytes(), 48, SETTINGS.window)
+        content, found = make(recipe, recipe.photograph.path.read_bytes(), SETTINGS)
         assert found == value
         assert content == (folder / "images" / recipe.name).read_bytes()
 
@@ -174,7 +174,7 @@ def test_the_same_recipe_gives_the_same_bytes_whatever_came_before(
 def test_a_photograph_that_has_gone_is_named(photos: list[Photograph], tmp_path: Path) -> None:
     gone = replace(photos[0], path=tmp_path / "gone.jpg")
     with pytest.raises(UserError, match=r"gone\.jpg: cannot be read \(No such file"):
-        write_images(single_recipes([gone], 1, 1)[:1], tmp_path, SETTINGS, 48, "test")
+        write_images(single_recipes([gone], 1, 1)[:1], tmp_path, SETTINGS, "test")
 
 
 def test_more_mixtures_than_there_are_is_an_error_and_no_endless_search(photographs: Path) -> None:

@@ -41,18 +41,18 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = clone / "human"
     make_rated_set(clone.parent / "livec")
     (folder / "data").symlink_to(clone.parent / "livec")
-    edit(folder, {**TINY, "backbone": {**TINY["backbone"], "weights": "../../tiny.safetensors"}})
+    edit(folder, {**TINY, "backbone": {**TINY["backbone"], "weights": "../tiny.safetensors"}})
     edit(folder, {"grid": {"variants": ["full", "without_qgr", "ridge", "full_probe"]}, "choices": CHOICES})
     # Of the four photographs two make single distortions: with three held out, one of those is on either side.
     edit(folder, {"distort": {"levels_per_task": 1, "train_images": 4, "test_images": 4}})
     edit(folder, {"pretrain": {"query_share": 0.75}})
-    done = run(folder, "python", "-m", "study.running.make_study")
+    done = run(folder, "dvc", "repro")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder
 
 
 def test_the_report_has_every_split_of_every_variant(studied: Path) -> None:
-    reports = studied.parents[1] / "reports/livec"
+    reports = studied.parent / "reports/livec"
     runs = pd.read_csv(reports / "runs.csv")
     assert set(runs["variant"]) == {"full", "without_qgr", "ridge", "full_probe"}
     assert all(rows["repeat"].tolist() == [1, 2] for _, rows in runs.groupby("variant"))
@@ -62,7 +62,7 @@ def test_the_report_has_every_split_of_every_variant(studied: Path) -> None:
 
 
 def test_every_choice_was_run_on_the_same_splits_and_stands_in_the_report(studied: Path) -> None:
-    table = pd.read_csv(studied.parents[1] / "reports/livec/choices.csv")
+    table = pd.read_csv(studied.parent / "reports/livec/choices.csv")
     assert sorted(table["choice"]) == sorted(CHOICES)
     runs = {name: pd.read_csv(studied / f"artifacts/choices/{name}/results.csv") for name in CHOICES}
     assert {name: rows["variant"].unique().tolist() for name, rows in runs.items()} == {
@@ -81,7 +81,7 @@ def test_every_choice_was_run_on_the_same_splits_and_stands_in_the_report(studie
 
 
 def test_a_repeat_is_tested_on_its_own_split_without_the_development_set(studied: Path) -> None:
-    predictions = pd.read_csv(studied / "artifacts/runs/full-4/predictions.csv")
+    predictions = pd.read_csv(studied / "artifacts/runs/4/full/predictions.csv")
     images = pd.read_csv(studied / "artifacts/target/manifest.csv")["image"]
     tables = [pd.read_csv(studied / f"data/splits/{split:02}.csv") for split in (1, 2)]
     chosen_on = set(tables[0].loc[tables[0]["role"] == "val", "image"])
@@ -92,11 +92,11 @@ def test_a_repeat_is_tested_on_its_own_split_without_the_development_set(studied
 
 def test_a_second_run_finds_everything_up_to_date_and_the_main_study_knows_nothing_of_it(studied: Path) -> None:
     assert "up to date" in run(studied, "dvc", "status").stdout
-    assert "livec" not in run(studied.parents[1], "dvc", "stage", "list").stdout
+    assert "livec" not in run(studied.parent, "dvc", "stage", "list").stdout
 
 
 def test_no_image_of_the_set_is_in_the_repository(studied: Path) -> None:
-    clone = studied.parents[1]
+    clone = studied.parent
     run(clone, "git", "add", "-A")
     names = run(clone, "git", "ls-files").stdout.splitlines()
     assert [name for name in names if name.endswith(".png")] == ["reports/livec/beside_published.png"]

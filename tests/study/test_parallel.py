@@ -72,14 +72,15 @@ def test_an_error_in_a_piece_is_raised_here(threads: int | None) -> None:
 
 @WAYS
 def test_what_a_user_can_mend_is_said_as_it_was(threads: int | None) -> None:
-    with pytest.raises(UserError, match="^four: is no number$"):
+    with pytest.raises(UserError, match=r"^four: is no number$"):
         list(run_pieces(whole_number, [("four",)], threads=threads))
 
 
 @WAYS
 def test_pieces_are_asked_for_as_they_are_needed(threads: int | None) -> None:
     asked = []
-    results = run_pieces(whole_number, ((asked.append(number) or str(number),) for number in range(1000)), None, threads)
+    pieces = ((asked.append(number) or str(number),) for number in range(1000))
+    results = run_pieces(whole_number, pieces, None, threads)
     next(results)
     assert len(asked) < 40
     results.close()
@@ -142,7 +143,7 @@ def test_the_library_travels_to_the_workers(workers: list[Machine]) -> None:
 @needs_ray
 def test_on_the_cluster_results_come_in_order_and_errors_as_they_were(workers: list[Machine]) -> None:
     assert list(run_pieces(product, ((number, 1) for number in range(20)), 3)) == [3 * number for number in range(20)]
-    with pytest.raises(UserError, match="^four: is no number$"):
+    with pytest.raises(UserError, match=r"^four: is no number$"):
         list(run_pieces(whole_number, [("four",)]))
 
 
@@ -150,10 +151,11 @@ def test_on_the_cluster_results_come_in_order_and_errors_as_they_were(workers: l
 def test_images_are_the_same_to_the_last_byte(
     workers: list[Machine], photographs: Path, settings: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    distort = settings.distort.model_copy(update={"short_side": 48})
     recipes = mixture_recipes(read_manifest(photographs), "train", 12, (1, 2), seed=1)
-    there = write_images(recipes, tmp_path / "there", settings.distort, 48, "there")
+    there = write_images(recipes, tmp_path / "there", distort, "there")
     monkeypatch.delenv(ENGINE)
-    here = write_images(recipes, tmp_path / "here", settings.distort, 48, "here")
+    here = write_images(recipes, tmp_path / "here", distort, "here")
     assert there.equals(here)
     for name in here["image"]:
         assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "here" / name).read_bytes()

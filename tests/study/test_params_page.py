@@ -22,7 +22,7 @@ def test_every_section_and_key_is_there(page: str) -> None:
 
 
 def test_a_row_has_range_default_meaning_and_the_papers_value(page: str) -> None:
-    assert "| `crop` | integer, at least 32, a multiple of 16 |" in page
+    assert "| `crop` | integer, at least 32, at most 4096, a multiple of 16 |" in page
     assert "| `context` | integer, at least 1 | `4` | text context vectors, shared by both classes (CoOp) | 4 |" in page
 
 

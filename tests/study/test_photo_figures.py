@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
 from study.reports.photo_figures import (
     captioned_sheet,
     centre_square,

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -21,8 +22,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def studied(clone: Path) -> Path:
-    """After `make study`, whose stages are forked; what plain `dvc repro` runs in the tests starts afresh."""
-    done = run(clone, "python", "-m", "study.running.make_study")
+    """After `dvc repro`."""
+    done = run(clone, "dvc", "repro")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return clone
 
@@ -39,7 +40,7 @@ def test_the_index_links_every_report(studied: Path) -> None:
 
 
 def test_metrics_are_those_of_the_runs(studied: Path) -> None:
-    runs = pd.read_csv(studied / "artifacts/runs/full-4/results.csv")
+    runs = pd.read_csv(studied / "artifacts/runs/4/full/results.csv")
     tree = json.loads((studied / "reports/metrics.json").read_text(encoding="utf-8"))
     assert set(tree) == {"full", "without_qgr"}
     assert tree["full"]["4"]["srcc"] == pytest.approx(runs["srcc"].mean(), abs=1e-4)
@@ -65,20 +66,35 @@ def test_a_second_run_finds_everything_up_to_date(studied: Path) -> None:
     assert "up to date" in run(studied, "dvc", "status").stdout
 
 
-def test_the_same_cell_gives_the_same_numbers_again(studied: Path) -> None:
-    results = studied / "artifacts/runs/full-4/results.csv"
+def test_the_same_cells_give_the_same_numbers_again(studied: Path) -> None:
+    shutil.rmtree(studied / "artifacts/kept")
+    results = studied / "artifacts/runs/4/full/results.csv"
     before = results.read_text(encoding="utf-8")
-    assert run(studied, "dvc", "repro", "--force", "--single-item", "finetune@full-4").returncode == 0
+    assert run(studied, "dvc", "repro", "--force", "--single-item", "finetune@4").returncode == 0
     assert results.read_text(encoding="utf-8") == before
 
 
-def test_a_new_ratio_runs_its_cells_and_what_reads_them_alone(studied: Path) -> None:
-    run(studied, "dvc", "repro", "showcase")  # a cell that was run again may have taken a second longer
+def test_a_new_variant_fine_tunes_no_other_one_again(studied: Path) -> None:
+    def kept() -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in (studied / "artifacts/kept/repeats").iterdir()}
+
+    before = kept()
+    assert len(before) == 4
+    edit(studied, {"grid": {"variants": ["full", "without_qgr", "without_mpp"]}})
+    done = run(studied, "dvc", "repro")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert before.items() < kept().items()
+    assert len(kept()) == 6
+    edit(studied, {"grid": {"variants": ["full", "without_qgr"]}})
+    assert run(studied, "dvc", "repro").returncode == 0
+
+
+def test_a_new_ratio_runs_one_stage_and_what_reads_them_alone(studied: Path) -> None:
     edit(studied, {"grid": {"labels": [4, 0.5]}})
     done = run(studied, "dvc", "repro")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     ran = {line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")}
-    assert ran == {"finetune@full-0.5", "finetune@without_qgr-0.5", "ablation", "index"}
+    assert ran == {"finetune@0.5", "ablation", "index"}
     assert set(pd.read_csv(studied / "reports/ablation.csv")["count"]) == {4, 6}
 
 
@@ -87,8 +103,8 @@ def test_a_broken_photograph_is_named_without_a_traceback(studied: Path) -> None
     photograph.chmod(0o644)
     whole = photograph.read_bytes()
     photograph.write_bytes(whole[:5000])
-    command = "python -m study.running.notebook notebooks/01_distort.ipynb reports/broken.ipynb --sections compute,photos,distort"
-    done = run(studied, *command.split(), "--set", "target=artifacts/broken")
+    command = "python -m study.running.notebook notebooks/01_distort.ipynb reports/broken.ipynb"
+    done = run(studied, *command.split(), "--sections", "compute,photos,distort", "--set", "target=artifacts/broken")
     photograph.write_bytes(whole)
     assert done.returncode == 1
     assert "dachshund.jpg" in done.stderr

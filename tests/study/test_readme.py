@@ -11,7 +11,7 @@ from scipy import stats
 
 from grmp.errors import UserError
 from study.docs import readme, results_page
-from study.docs.evidence import Difference, median_level, medians, paired
+from study.docs.evidence import Difference, medians, paired
 from study.reports.published import LIVEC
 
 PAGES = {"README.md": readme.BLOCKS, "docs/results.md": results_page.BLOCKS}
@@ -68,13 +68,6 @@ def test_a_paired_difference_is_the_t_test_where_nothing_is_shared() -> None:
     assert found == pytest.approx((np.mean(draws[0] - draws[1]), expected.low, expected.high))
 
 
-def test_splits_that_share_images_widen_the_interval() -> None:
-    table = runs({"a": [0.5, 0.6, 0.8], "b": [0.4, 0.4, 0.4]})
-    plain, shared = paired(table, "a", "b"), paired(table, "a", "b", test_ratio=1 / 3)
-    assert shared.mean == plain.mean
-    assert shared.high - shared.low == pytest.approx((plain.high - plain.low) * 2**0.5)
-
-
 def test_counts_of_a_repeat_are_one_value() -> None:
     one = runs({"a": [0.5, 0.7], "b": [0.4, 0.5]})
     assert paired(pd.concat([one, one.assign(count=10)]), "a", "b") == pytest.approx(paired(one, "a", "b"))
@@ -83,10 +76,6 @@ def test_counts_of_a_repeat_are_one_value() -> None:
 def test_nothing_is_claimed_where_the_interval_holds_zero() -> None:
     assert str(Difference(0.1, 0.05, 0.15)) == "+0.100 (95 % interval +0.050 to +0.150)"
     assert str(Difference(0.1, -0.05, 0.25)).endswith("no difference can be claimed")
-
-
-def test_ten_order_statistics_hold_the_median_as_often_as_is_said() -> None:
-    assert median_level(10) == pytest.approx(1 - 22 / 1024)
 
 
 def test_the_readme_is_short() -> None:

@@ -6,7 +6,6 @@ import torch
 from open_clip import CLIP
 from ruamel.yaml import YAML
 
-from grmp import features
 from grmp.features import frozen_features
 from grmp.io import backbone
 from grmp.io.prior_file import save
@@ -19,6 +18,7 @@ from grmp.scoring.scorer import Input
 from grmp.scoring.scorer_file import load, read_card
 from study.data.sets import read_manifest, scores, write_manifest
 from study.params import Params
+from study.stages import features as stage_features
 from study.stages import release
 
 PARTS = ["train"] * 8 + ["test"] * 6
@@ -50,7 +50,7 @@ def stages(
     plain = prompted(clip, settings.prompts.model_copy(update={"image_tokens": 0})).eval()
     for name, chosen in (("plain", plain), ("meta", model)):
         found = frozen_features(chosen, crops, 1, runtime, name, probe_blocks=settings.finetune.probe_blocks)
-        features.save(paths["features"] / f"{name}.safetensors", found)
+        stage_features.save(paths["features"] / f"{name}.safetensors", found)
     with paths["params_path"].open("w") as file:
         YAML(typ="safe").dump(settings.model_dump(mode="json"), file)
     paths["target"].mkdir()
@@ -72,7 +72,7 @@ def test_the_pools_labels_are_learned_and_the_test_part_measures(
     true = scores(manifest[manifest["part"] == "test"]).numpy()
     scorer = load(out, "cpu")
     assert scorer.probe.settings.share == 0.7
-    scorer.view = Input(short_side=48, crop=48, views=1)  # the crops are judged as they are
+    scorer.view = Input(views=((48, 1),), crop=48)  # the crops are judged as they are
     views = scorer(crops[8:].flatten(0, 1) / 255)
     predicted = views.unflatten(0, (6, 2)).mean(dim=1).numpy()
     assert card.held_out.srcc == pytest.approx(srcc(predicted, true), abs=1e-4)

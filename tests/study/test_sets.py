@@ -6,6 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
+from grmp.crops import LARGEST
 from grmp.errors import UserError
 from study.data.sets import COLUMNS, folds, read_images, read_manifest, scores, write_manifest
 
@@ -67,18 +68,18 @@ def test_images_are_read_in_the_manifests_order(tmp_path: Path, manifest: pd.Dat
     pixels = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3), dtype=np.uint8)
     for name, image in zip(manifest["image"], pixels):
         Image.fromarray(image).save(tmp_path / name)
-    read = read_images(tmp_path, manifest[::-1])
+    read = list(read_images(tmp_path, manifest[::-1]))
     assert all(image.dtype == torch.uint8 for image in read)
     np.testing.assert_array_equal(torch.stack(read).permute(0, 2, 3, 1).numpy(), pixels[::-1])
 
 
-def test_images_come_in_the_size_asked_for(tmp_path: Path, manifest: pd.DataFrame) -> None:
+def test_images_keep_their_pixels_up_to_the_largest_side(tmp_path: Path, manifest: pd.DataFrame) -> None:
     (tmp_path / "images").mkdir()
-    for name, sides in zip(manifest["image"], ((80, 60), (40, 60))):
+    for name, sides in zip(manifest["image"], ((80, 60), (LARGEST * 2, LARGEST * 4))):
         Image.new("RGB", sides, (10, 20, 30)).save(tmp_path / name)
-    read = read_images(tmp_path, manifest, short_side=40)
-    assert [tuple(image.shape) for image in read] == [(3, 40, 53), (3, 60, 40)]
-    assert read[0][:, 5, 5].tolist() == [10, 20, 30]
+    read = list(read_images(tmp_path, manifest))
+    assert [tuple(image.shape) for image in read] == [(3, 60, 80), (3, 2 * LARGEST, LARGEST)]
+    assert read[1][:, 5, 5].tolist() == [10, 20, 30]
 
 
 def test_one_part_column_serves_every_repeat(manifest: pd.DataFrame) -> None:

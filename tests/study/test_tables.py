@@ -90,4 +90,4 @@ def test_medians_are_not_means(results: pd.DataFrame) -> None:
     skewed = results.assign(srcc=results["srcc"] + (results["repeat"] == 3) * 0.3)
     assert json.loads(median_tree(skewed))["full"]["20"]["srcc"] == 0.502
     cell = score_table(skewed, median_cell).loc[0, "20 labels"]
-    assert cell == "0.502<br><small>0.501 to 0.803</small>"
+    assert cell == "0.502<br>0.501–0.803"

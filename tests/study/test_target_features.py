@@ -25,7 +25,7 @@ PARTS = ["train", "test", "train", "test", "test"]
 
 @pytest.mark.parametrize("middle", [None, torch.randn(2, 1, 3, 5)])
 def test_what_is_kept_comes_back(tmp_path: Path, middle: torch.Tensor | None) -> None:
-    made = Features(torch.randn(2, 1, 3, 4).bfloat16(), torch.randn(2, 1, 5), middle)
+    made = Features(torch.randn(2, 1, 3, 4).bfloat16(), torch.randn(2, 1, 5), torch.ones(1), middle)
     save(tmp_path / "features.safetensors", made)
     read = load(tmp_path / "features.safetensors")
     assert read.tensors().keys() == made.tensors().keys()
@@ -34,7 +34,7 @@ def test_what_is_kept_comes_back(tmp_path: Path, middle: torch.Tensor | None) ->
 
 def test_a_truncated_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "features.safetensors"
-    save(path, Features(torch.ones(2, 1, 3, 4), torch.ones(2, 1, 5)))
+    save(path, Features(torch.ones(2, 1, 3, 4), torch.ones(2, 1, 5), torch.ones(1)))
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(UserError, match=r"features\.safetensors: is not a whole"):
         load(path)

@@ -55,23 +55,23 @@ def kadid(settings: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_generated_set_makes_a_task_per_type(generated: Pretrain) -> None:
-    found = read_tasks(generated, 32, seed=1)
+    found = read_tasks(generated, seed=1)
     assert set(found.pools) == {"1", "2", "11"}
     assert len(found.images) == len(found.scores) == len(found.manifest) == 30
     assert all(image.shape == (3, 40, 60) for image in found.images)  # generated images have their size
 
 
 def test_mixtures_join_the_tasks_of_each_of_their_types(generated: Pretrain) -> None:
-    plain, mixed = (read_tasks(generated.model_copy(update={"mixtures": on}), 32, 1).pools for on in (False, True))
+    plain, mixed = (read_tasks(generated.model_copy(update={"mixtures": on}), 1).pools for on in (False, True))
     sizes = {kind: len(mixed[kind].support + mixed[kind].query) for kind in mixed}
     assert sizes == {"1": 20, "2": 20, "11": 10}
     assert plain["11"] == mixed["11"]
 
 
 def test_kadid_itself_makes_tasks_with_its_raters_scores(kadid: Pretrain) -> None:
-    found = read_tasks(kadid, 32, seed=1)
+    found = read_tasks(kadid, seed=1)
     assert set(found.pools) == {"1", "11"}
-    assert all(image.shape == (3, 32, 48) for image in found.images)
+    assert all(image.shape == (3, 40, 60) for image in found.images)
     blur = found.manifest[(found.manifest["distortions"] == "1") & (found.manifest["photograph"] == "I01")]
     weak, strong = found.scores[blur.index]  # sorted by name, hence by level
     assert weak > 0.8
@@ -79,7 +79,7 @@ def test_kadid_itself_makes_tasks_with_its_raters_scores(kadid: Pretrain) -> Non
 
 
 def test_no_photograph_gives_both_support_and_query(kadid: Pretrain) -> None:
-    found = read_tasks(kadid, 32, seed=1)
+    found = read_tasks(kadid, seed=1)
     for pool in found.pools.values():
         sides = [set(found.manifest["photograph"].iloc[places]) for places in (pool.support, pool.query)]
         assert sides[1] == found.query
@@ -88,12 +88,12 @@ def test_no_photograph_gives_both_support_and_query(kadid: Pretrain) -> None:
 
 def test_mixtures_are_of_the_generated_set_alone(kadid: Pretrain) -> None:
     with pytest.raises(UserError, match=r"pretrain\.mixtures: .* has none; write false"):
-        read_tasks(kadid.model_copy(update={"mixtures": True}), 32, 1)
+        read_tasks(kadid.model_copy(update={"mixtures": True}), 1)
 
 
 def test_a_folder_without_tasks_is_told_what_it_should_be(settings: Params, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"holds no tasks; it is artifacts/distorted/pretrain, .* KADID-10k"):
-        read_tasks(settings.pretrain.model_copy(update={"source": str(tmp_path)}), 32, 1)
+        read_tasks(settings.pretrain.model_copy(update={"source": str(tmp_path)}), 1)
 
 
 def test_the_held_out_photographs_are_a_share_and_follow_the_seed() -> None:
@@ -109,7 +109,7 @@ def test_too_few_photographs_are_told() -> None:
 
 
 def test_scores_are_of_the_images_beside_them(generated: Pretrain) -> None:
-    assert torch.equal(read_tasks(generated, 32, 1).scores, torch.full((30,), 0.5))
+    assert torch.equal(read_tasks(generated, 1).scores, torch.full((30,), 0.5))
 
 
 def test_there_is_a_pool_per_distortion_type() -> None:

@@ -52,18 +52,18 @@ def test_prompts_of_earlier_blocks_alone_have_no_share(clip: CLIP, settings: Par
 
 @torch.no_grad()
 def test_a_view_is_what_the_model_says(model: PromptedCLIP, crop: torch.Tensor, runtime: Runtime) -> None:
-    seen, image = view(model, crop, runtime), to_float(crop[None])
+    seen, image = view(model, crop[None], runtime), to_float(crop[None])
     assert seen.quality == pytest.approx(float(model(image)))
     embedding = model.encode_image(image)
     torch.testing.assert_close(seen.embedding[None], embedding)
     torch.testing.assert_close(torch.from_numpy(seen.scenes)[None], model.scene_logits(embedding).softmax(dim=-1))
-    assert seen.crop is crop
+    assert torch.equal(seen.crop, crop)
     assert seen.attention.shape == (3, 3)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_shares_and_probabilities_are_shares(model: PromptedCLIP, crop: torch.Tensor, precision: str) -> None:
-    seen = view(model, crop, Runtime(torch.device("cpu"), precision))
+    seen = view(model, crop[None], Runtime(torch.device("cpu"), precision))
     assert seen.scenes.sum() == pytest.approx(1, abs=1e-5)
     assert seen.attention.min() >= 0
     assert 0 < seen.attention.sum() < 1

@@ -14,13 +14,13 @@ from hypothesis.strategies import SearchStrategy
 from PIL import Image
 from scipy.io import savemat
 
-from grmp.pretrain import make_pools
+from fuzzing.mutation import mutated
 from grmp.scoring.opinions import read_opinions
 from study.data import datasets, photos, sets
 from study.data.datasets.catalogue import find
 from study.data.datasets.tables import read_table
 from study.data.splits import read_split
-from trials.fuzzing.mutation import mutated
+from study.data.tasks import make_pools
 
 Rows = list[list[str]]
 CELLS = (
@@ -159,7 +159,7 @@ class Manifest(_Tabled):
 
     def read(self, table: Path) -> None:
         manifest = sets.read_manifest(table.parent)
-        assert len(sets.read_images(table.parent, manifest, 32)) == len(manifest)
+        assert len(list(sets.read_images(table.parent, manifest))) == len(manifest)
         self.assert_inside([table.parent / name for name in manifest["image"]])
         found = sets.scores(manifest)
         assert ((found >= 0) & (found <= 1)).all()

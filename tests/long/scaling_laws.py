@@ -1,18 +1,11 @@
-"""How time and memory grow with the study: constants fitted at small sizes, checked at a larger one, carried further.
-
-`make scaling` prints the tables of docs/cluster.md, in about ten minutes on one core.
-"""
+"""How time and memory grow with the study: constants fitted at small sizes, checked at a larger one."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import pandas as pd
-import typer
-
-from study.reports.style import copy_table
-from trials.scaling_runs import (
+from scaling_runs import (
     in_fresh_process,
     time_cluster,
     time_distortions,
@@ -120,24 +113,8 @@ def laws() -> Iterator[tuple[list[Law], Callable[[tuple[Size, ...]], list[tuple[
         [Law("`dvc add` of a folder", "a + b files", "s", linear, many, (1_000_000,))],
         lambda sizes: [time_folder(*size) for size in sizes],
     )
-    clustered = ((500, 50), (1000, 100), (4000, 400))
+    clustered = ((500,), (1000,), (4000,))
     yield (
-        [
-            Law("Ray: pieces that do nothing", "a + b pieces", "s", linear, clustered, (1_000_000, 0)),
-            Law("Ray: MB for a piece", "a + b MB", "s", lambda _, megabytes: [1, megabytes], clustered, (0, 1_000)),
-        ],
-        time_cluster,
+        [Law("Ray: pieces that do nothing", "a + b pieces", "s", linear, clustered, (1_000_000,))],
+        lambda sizes: [time_cluster(*size) for size in sizes],
     )
-
-
-def main(only: Annotated[str, typer.Option(help="a word in the names of the quantities to measure")] = "") -> None:
-    """Measure, and print the check of every law."""
-    rows = []
-    for group, measure in laws():
-        if any(only in law.name for law in group):
-            rows += [law.row(list(values)) for law, values in zip(group, zip(*measure(group[0].sizes)))]
-    typer.echo(copy_table(pd.DataFrame(rows)))
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -7,12 +7,12 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from grmp.io.onnx_tower import MEMBER, fetch, read_state, unpack, verify
 from onnx import TensorProto, helper, numpy_helper
 from open_clip.transformer import LayerNorm, QuickGELU, VisionTransformer
 
 from grmp.errors import UserError
-from grmp.io import onnx_tower
+from study.data import onnx_tower
+from study.data.onnx_tower import MEMBER, fetch, read_state, unpack, verify
 
 WIDTH, LAYERS, OUT, PATCH, SIZE = 16, 2, 8, 4, 8
 

@@ -10,12 +10,12 @@ from hypothesis.strategies import SearchStrategy
 from papermill.translators import PythonTranslator
 from ruamel.yaml import YAML
 
+from fuzzing.mutation import mutated, regrown
 from study import params
 from study.data.labels import LabelMap
-from study.running.notebook import chosen_sections, parse_setting
-from trials.fuzzing.mutation import mutated, regrown
+from study.running.notebook import chosen, parse_setting
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BOMB = (
     "["
     + "&a [1,1],"
@@ -70,7 +70,7 @@ class ParamsFile:
 
     def feed(self, content: bytes) -> None:
         self.path.write_bytes(content)
-        assert_data(chosen_sections(self.path, list(params.Params.model_fields)[:-1]))
+        assert_data(chosen(self.path, list(params.Params.model_fields)[:-1], []))
 
 
 class YamlText(ParamsFile):

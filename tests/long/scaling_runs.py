@@ -1,10 +1,9 @@
-"""What `trials.scaling` measures: one run of each kind of work, at a size that is asked for.
+"""What `scaling_laws` measures: one run of each kind of work, at a size that is asked for.
 
 Times are processor seconds of one thread, which a busy machine hardly changes. Models have their real sizes and random
 weights, as what they compute takes no part in how long.
 """
 
-import operator
 import os
 import resource
 import subprocess
@@ -17,23 +16,26 @@ from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
 
+import cv2
 import torch
-from study.running.cluster import Cluster, open_cluster
-from study.running.engine import set_threads
 
 from grmp.crops import view_weights
 from grmp.features import Features, frozen_features
-from grmp.io.backbone import architecture, build
+from grmp.io.backbone import build
 from grmp.model import first_trained_block, prompted
 from grmp.runtime import start
 from study import params
+from study.data.backbones import architecture
 from study.data.generate import make, single_recipes
 from study.data.photos import read_manifest
 from study.data.sets import Fold
-from study.stages.cells import Study, run_repeat
+from study.running.parallel import ENGINE, run_pieces
+from study.stages.inputs import Inputs
+from study.stages.tuning import tune
+from study.variants import VARIANTS
 
 GB = 1e9
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 STAGE = """stages:
   cell:
     matrix: {{cell: {cells}}}
@@ -97,11 +99,11 @@ def time_repeat(steps: int, evaluations: int, images: int) -> float:
     fold = Fold(torch.arange(labels), torch.arange(labels, labels + images))
     scores, pretrained = torch.rand(labels + images), prompted(clip, own.prompts)
     given = (plain, meta, scores, [fold], clip, pretrained, own.prompts, tuned, own.compute.seed, runtime)
-    study = Study(*given)
+    study = Inputs(*given)
     short = replace(study, finetune=tuned.model_copy(update={"steps": 1, "evaluations": 1}))
-    run_repeat(short, "full", labels, own.qgr, 1)  # what is set up once in a process
+    tune(short, VARIANTS["full"], labels, own.qgr, "full", 1)  # what is set up once in a process
     started = time.process_time()
-    run_repeat(study, "full", labels, own.qgr, 1)
+    tune(study, VARIANTS["full"], labels, own.qgr, "full", 1)
     return time.process_time() - started
 
 
@@ -112,11 +114,13 @@ def _random_features(shape: tuple[int, ...], embedding: int, dtype: torch.dtype)
 
 def time_distortions(images: int) -> float:
     """Seconds for so many images, of every type in turn."""
-    set_threads(1)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     recipes = single_recipes(read_manifest(ROOT / "assets/photos"), 1, seed=1)[:images]
+    distort = settings().distort
     started = time.process_time()
     for recipe in recipes:
-        make(recipe, recipe.photograph.path.read_bytes(), settings().distort)
+        make(recipe, recipe.photograph.path.read_bytes(), distort)
     return time.process_time() - started
 
 
@@ -158,21 +162,19 @@ def _dvc(folder: str, *arguments: str) -> float:
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def time_cluster(sizes: tuple[tuple[int, int], ...]) -> list[tuple[float, float]]:
-    """Seconds by the clock, on a cluster of this machine alone: for so many pieces that do nothing, and until a piece
-    has read a shared tensor of so many MB."""
-    with open_cluster(None, threads=1, gpus=0) as cluster:
-        list(cluster.run(set_threads, [(1,)] * 32))  # its processes have started
-        return [(_time_pieces(cluster, pieces), _time_sharing(cluster, megabytes)) for pieces, megabytes in sizes]
+def nothing(_: object, number: int) -> int:
+    """What a piece that does nothing does."""
+    return number
 
 
-def _time_pieces(cluster: Cluster, pieces: int) -> float:
-    started = time.monotonic()
-    list(cluster.run(operator.neg, ((number,) for number in range(pieces))))
-    return time.monotonic() - started
-
-
-def _time_sharing(cluster: Cluster, megabytes: int) -> float:
-    started = time.monotonic()
-    list(cluster.run(len, [(cluster.share(torch.ones(megabytes * 1_000_000 // 4)),)]))
-    return time.monotonic() - started
+def time_cluster(pieces: int) -> tuple[float]:
+    """Seconds by the clock for so many pieces that do nothing, on a cluster of this machine whose processes run."""
+    os.environ[ENGINE] = "ray"
+    try:
+        results = run_pieces(nothing, ((number,) for number in range(pieces + 1)), threads=1)
+        next(results)
+        started = time.monotonic()
+        list(results)
+        return (time.monotonic() - started,)
+    finally:
+        del os.environ[ENGINE]

@@ -1,7 +1,6 @@
-"""What the study stands on: known vulnerabilities, licences, hashes. `make audit` runs it.
+"""What the study stands on: known vulnerabilities, licences, hashes.
 
-It judges the environment and the photographs, no experiment needs it, so it is no part of the library. Exit status 1 if
-anything is wrong; a vulnerability database that cannot be reached is said, and is not an error.
+A vulnerability database that cannot be reached is said, and is not an error.
 """
 
 import json
@@ -12,13 +11,10 @@ from dataclasses import dataclass, field
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from auditing.integrity import changed_files, compare, local_changes, read_pins, unclaimed_files
+from auditing.licences import judge, weights, wrong_photographs
 
-from trials.auditing.integrity import changed_files, compare, local_changes, read_pins, unclaimed_files
-from trials.auditing.licences import judge, weights, wrong_photographs
-
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[3]
 REQUIREMENTS = ROOT / "requirements.txt"
 TOOL = [sys.executable, "-m", "pip_audit", "--disable-pip", "--require-hashes", "--progress-spinner", "off"]
 
@@ -58,17 +54,14 @@ def vulnerabilities(requirements: Path) -> Finding:
     )
 
 
-def licences(installed: list[Distribution]) -> tuple[Finding, Table]:
+def licences(installed: list[Distribution]) -> Finding:
     """Every package with its licence."""
     found = [weights(), *(judge(distribution) for distribution in installed)]
-    table = Table("package", "version", "licence", "remark", title="licences")
-    for one in sorted(found, key=lambda one: one.package):
-        table.add_row(one.package, one.version, one.expression or "unknown", one.remark)
     wrong = [
         f"{one.package}: `{one.expression or 'no licence'}` is not acceptable" for one in found if not one.acceptable
     ]
     remarks = sum(bool(one.remark) for one in found)
-    return Finding("licences", f"{len(found)} packages, {remarks} with a remark", wrong), table
+    return Finding("licences", f"{len(found)} packages, {remarks} with a remark", wrong)
 
 
 def hashes(installed: list[Distribution]) -> Finding:
@@ -93,23 +86,7 @@ def photographs() -> Finding:
     return Finding("photographs", f"{count} images against photos.csv, CARD.md, LICENSES/", wrong_photographs(folder))
 
 
-def main() -> None:
-    """Print the tables and one closing line."""
-    console = Console(width=150)
+def findings() -> list[Finding]:
+    """Every part of the audit."""
     installed = list(distributions(path=[sysconfig.get_path("purelib")]))
-    judged, table = licences(installed)
-    findings = [vulnerabilities(REQUIREMENTS), judged, hashes(installed), photographs()]
-    summary = Table("part", "verdict", "what", title="audit")
-    for finding in findings:
-        summary.add_row(finding.part, finding.verdict, finding.summary)
-    console.print(table, summary)
-    for line in [line for finding in findings for line in finding.wrong]:
-        print(f"wrong: {line}")
-    for line in [line for finding in findings for line in finding.remarks]:
-        print(f"remark: {line}")
-    print("audit: " + ", ".join(f"{finding.part} {finding.verdict}" for finding in findings))
-    sys.exit(any(finding.wrong for finding in findings))
-
-
-if __name__ == "__main__":
-    main()
+    return [vulnerabilities(REQUIREMENTS), licences(installed), hashes(installed), photographs()]

@@ -9,7 +9,7 @@ import pandas as pd
 from license_expression import AND, OR, ExpressionError, get_spdx_licensing
 from packaging.utils import canonicalize_name
 
-from grmp.io.onnx_tower import LICENCE, PACKAGE, VERSION
+from study.data.onnx_tower import LICENCE, PACKAGE, VERSION
 
 PERMISSIVE = {
     *("0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "CNRI-Python", "ISC", "MIT", "MIT-0"),

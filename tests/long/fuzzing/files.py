@@ -17,9 +17,9 @@ from onnx import helper, numpy_helper
 from PIL import Image
 from safetensors.torch import save
 
-from grmp import features, prior
-from grmp.io import backbone, onnx_tower
-from grmp.io.onnx_tower import read_state
+from fuzzing.mutation import mutated, regrown
+from grmp import prior
+from grmp.io import backbone, prior_file
 from grmp.io.prompts_file import load_prompts, save_prompts
 from grmp.io.tensors import read_about, read_checkpoint
 from grmp.model import prompted
@@ -30,9 +30,11 @@ from grmp.scoring.inputs import read_input
 from grmp.scoring.scorer import Scorer
 from grmp.settings import Input
 from study import params
-from trials.fuzzing.mutation import mutated, regrown
+from study.data import onnx_tower
+from study.data.onnx_tower import read_state
+from study.stages.features import load as load_features
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TINY = {
     "embed_dim": 8,
     "quick_gelu": True,
@@ -169,11 +171,15 @@ class Tensors:
         self.settings = params.load(ROOT / "params.yaml").prompts.model_copy(update={"image_tokens": 2, "depth": 1})
         self.clip = backbone.build(TINY)
         save_prompts(self.path, prompted(self.clip, self.settings))
-        some = {"tokens": torch.rand(2, 2, 3, 4).bfloat16(), "embeddings": torch.rand(2, 2, 4)}
+        some = {
+            "tokens": torch.rand(2, 2, 3, 4).bfloat16(),
+            "embeddings": torch.rand(2, 2, 4),
+            "weights": torch.ones(2) / 2,
+        }
         self.seeds = [self.path.read_bytes(), save(some), save(some, {"about": '{"x": "y"}'}), save({})]
         self.model = load_prompts(self.path, self.clip, self.settings)
         taught = prior.learn(torch.rand(8, 2, self.clip.visual.output_dim), torch.rand(8), [*"aaaabbbb"])
-        prior.save(self.path, taught, self.model, (1, 2))
+        prior_file.save(self.path, taught, self.model, (1, 2))
         self.seeds.append(self.path.read_bytes())
 
     def inputs(self) -> SearchStrategy[bytes]:
@@ -185,9 +191,9 @@ class Tensors:
         assert isinstance(about, dict)
         assert all(torch.isfinite(value.double()).all() for value in values.values()), "not every number is finite"
         if "tokens" in values:
-            assert features.load(self.path).at(torch.arange(1)).tokens.ndim == 4
+            assert load_features(self.path).at(torch.arange(1)).tokens.ndim == 4
         elif "moved" in values:
-            assert np.isfinite(prior.load(self.path, self.model, (1, 2)).root(3.0)).all()
+            assert np.isfinite(prior_file.load(self.path, self.model, (1, 2)).root(3.0)).all()
         else:
             load_prompts(self.path, self.clip, self.settings)
 
