@@ -55,7 +55,7 @@ class Opinions:
         if (agreement := srcc(untuned, self.scores)) < 0:
             raise UserError(
                 f"{self.name}: the labels go against the scores of the untuned model (SRCC {agreement:.2f}); where "
-                "higher means worse (as with DMOS), give --higher-is worse or --range HIGHEST LOWEST, else --higher-is better"
+                "higher means worse (as DMOS), give --higher-is worse or --range HIGHEST LOWEST, else --higher-is better"
             )
 
 

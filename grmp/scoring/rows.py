@@ -69,7 +69,7 @@ def resume(path: Path, files: list[Path], scorer: Scorer) -> tuple[list[Path], T
     """
     content = path.read_bytes() if path.exists() else b""
     if content and not content.startswith(HEADING.encode()):
-        raise UserError(f"{path}: does not begin with `{HEADING.strip()}`; only a CSV of grmp score can be gone on with")
+        raise UserError(f"{path}: does not begin with `{HEADING.strip()}`; it is no CSV of grmp score")
     target = path.open("a", encoding="utf-8", newline="")
     target.truncate(content.rfind(b"\n") + 1)  # the last row may have been cut off
     known = {}

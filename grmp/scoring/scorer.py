@@ -70,6 +70,8 @@ class Scorer(nn.Module):
             raise ValueError(f"images must be [b, 3, h, w] with h and w from {SMALLEST_SIDE}, not {list(images.shape)}")
         if not torch.compiler.is_exporting():
             _check_range(images)
+        if not len(images):  # open_clip cannot reshape none
+            return images.sum(dim=(1, 2, 3)).float()
         with torch.autocast(images.device.type, enabled=False):
             return self._judge(self._views(images.float()))
 
