@@ -54,8 +54,8 @@ class Opinions:
             return
         if (agreement := srcc(untuned, self.scores)) < 0:
             raise UserError(
-                f"{self.name}: the labels go against the scores of the untuned model (SRCC {agreement:.2f}); where "
-                "higher means worse (as DMOS), give --higher-is worse or --range HIGHEST LOWEST, else --higher-is better"
+                f"{self.name}: the labels go against the scores of the untuned model (SRCC {agreement:.2f}); where"
+                " higher is worse (as DMOS), give --higher-is worse or --range HIGHEST LOWEST; else --higher-is better"
             )
 
 
