@@ -11,6 +11,9 @@ export PYTHONUNBUFFERED := 1
 export PYTHONUTF8 := 1
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# A user without an entry in the machine's table of users, as in many containers, has neither.
+export HOME ?= $(CURDIR)
+export USER ?= user
 
 .PHONY: help study human human-quick test test-long bench lint explore open docs lock clean env
 
@@ -66,18 +69,21 @@ lock:            ## requirements.txt anew from pyproject.toml (versions with has
 clean:           ## remove the environment and everything generated (reports/ stays)
 	rm -rf $(VENV) artifacts data .dvc/cache .dvc/tmp human/artifacts human/.dvc/cache human/.dvc/tmp
 
-# Whether the environment is the wanted one is told by what was installed, not by the time of a file: clocks may be wrong.
+# What was installed, and for which folder: clocks may be wrong, and a checkout may be copied or renamed.
+WANTED := cat requirements.txt pyproject.toml && echo "$(CURDIR)"
 env:             ## the environment alone
-	@cat requirements.txt pyproject.toml | cmp -s - $(VENV)/.ready || $(MAKE) -s --no-print-directory install
+	@($(WANTED)) | cmp -s - $(VENV)/.ready || $(MAKE) -s --no-print-directory install
+	@test -e .git -o -e .dvc/config.local || $(BIN)/dvc config --local core.no_scm true  # unpacked from an archive
 
 .PHONY: install
 install:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "grmp needs python 3.11 or later: make PYTHON=python3.11 study"; exit 1; }
 	@echo "environment: $(VENV) (torch, open_clip, dvc, jupyterlab, ...; about 6 GB)"
+	@test "$$(tail -n 1 $(VENV)/.ready 2>/dev/null)" = "$(CURDIR)" || rm -rf $(VENV)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q "uv==$(UV_VERSION)" \
 		|| { echo "environment: PyPI cannot be reached; make needs it once, to install requirements.txt"; exit 1; }
 	@$(BIN)/uv pip sync -q --require-hashes --python $(BIN)/python requirements.txt \
 		|| { echo "environment: not all of requirements.txt could be installed; the lines above name what is missing"; exit 1; }
 	@$(BIN)/uv pip install -q --no-deps --no-build-isolation --python $(BIN)/python -e .
-	@cat requirements.txt pyproject.toml > $(VENV)/.ready
+	@($(WANTED)) > $(VENV)/.ready

@@ -92,7 +92,7 @@ def scaled_sides(height: int, width: int, short_side: int) -> tuple[int, int]:
 
 def resize(images: Num[Tensor, "*b 3 h w"], short_side: int) -> Num[Tensor, "*b 3 H W"]:
     """Images whose shorter side is `short_side` pixels; as they are where it is already. Gradients pass."""
-    return _interpolate(images, scaled_sides(*images.shape[-2:], short_side))
+    return _interpolate(images, scaled_sides(images.shape[-2], images.shape[-1], short_side))
 
 
 def squash(image: UInt8[Tensor, "3 h w"], side: int) -> UInt8[Tensor, "3 s s"]:

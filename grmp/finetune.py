@@ -3,6 +3,7 @@
 No test label enters here, so none can influence training: test images come as features, and predictions go out.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,7 +15,7 @@ from grmp.checks import EVERY, Readback
 from grmp.features import Features
 from grmp.model import PromptedCLIP, first_trained_block, first_trained_text_block, quality_loss, semantic_loss
 from grmp.progress import Progress
-from grmp.projection import Projected, project
+from grmp.projection import Projected, project, random_directions, with_lengths
 from grmp.runtime import Runtime
 from grmp.settings import Finetune, Qgr
 
@@ -38,7 +39,7 @@ class Labelled:
     indices: Int[Tensor, " k"] | None = None
 
     def to(self, runtime: Runtime) -> "Labelled":
-        """The same where and as `runtime` computes, for all steps at once.
+        """The same on the device and in the precision of `runtime`, for all steps at once.
 
         Very many images stay where they are, and each step fetches its own. So do indices: they are for messages alone.
         """
@@ -50,7 +51,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leaves: predictions for the test images at a few steps, and one row per step."""
+    """Result of a run: predictions for the test images at a few steps, and one row per step."""
 
     evaluated: list[int]
     predictions: Float[Tensor, "evaluation n"]
@@ -65,7 +66,7 @@ def label(
 
 
 def teacher_logits(model: PromptedCLIP, embeddings: Float[Tensor, "k view e"]) -> Float[Tensor, "k view 9"]:
-    """Scene logits of the untouched CLIP, from its own image `embeddings` and `model`'s still untrained text tower."""
+    """Scene logits of the untouched CLIP, from its image `embeddings` and `model`'s untrained text tower."""
     with torch.no_grad():
         return model.scene_logits(embeddings.to(model.mean.device).flatten(0, 1)).unflatten(0, embeddings.shape[:2])
 
@@ -89,7 +90,7 @@ def make_optimiser(
 
 @dataclass(frozen=True)
 class Batches:
-    """Which labelled images every step sees, counted from 0, and which view of each."""
+    """Indices of the labelled images of every step, and the view of each."""
 
     images: Int[Tensor, "step b"]
     views: Int[Tensor, "step b"]
@@ -156,7 +157,8 @@ def finetune(
             "semantic": semantic_loss(scenes.float(), teacher),
         }
         measured = qgr.when != "never" or step in evaluated or step == 1
-        gradient, angle = combine(losses["quality"], losses["semantic"] if measured else None, parameters, qgr)
+        semantic = losses["semantic"] if measured else None
+        gradient, angle = combine(losses["quality"], semantic, parameters, qgr, generator)
         for parameter, value in zip(parameters, gradient):
             parameter.grad = value
         optimiser.step()
@@ -172,17 +174,27 @@ def finetune(
     return Outcome(evaluated, torch.stack(predictions), pd.DataFrame(steps))
 
 
-def combine(quality: Tensor, semantic: Tensor | None, parameters: list[Tensor], qgr: Qgr) -> Projected:
-    """The projected gradient and the cosine before it; without `semantic`, the plain quality gradient and a NaN."""
+def combine(
+    quality: Tensor, semantic: Tensor | None, parameters: list[Tensor], qgr: Qgr, generator: torch.Generator
+) -> Projected:
+    """The projected gradient and the cosine before it; without `semantic`, the plain quality gradient and a NaN.
+
+    `qgr.control` puts a control (ours) in the place of QGR; `generator` draws for it alone.
+    """
 
     def gradient(loss: Tensor, keep: bool) -> tuple[Tensor, ...]:
-        options = {"retain_graph": keep, "materialize_grads": True, "allow_unused": True}
-        return torch.autograd.grad(loss, parameters, **options)
+        return torch.autograd.grad(loss, parameters, retain_graph=keep, materialize_grads=True, allow_unused=True)
 
     g_q = gradient(quality, semantic is not None)
     if semantic is None:
         return Projected(list(g_q), torch.full((), torch.nan, device=quality.device))
-    return project(g_q, gradient(semantic, False), qgr.strength, qgr.when, qgr.scope)
+    direction: Sequence[Tensor] = gradient(semantic, False)
+    if qgr.control == "random_direction":
+        direction = random_directions(direction, generator)
+    projected = project(g_q, direction, qgr.strength, qgr.when, qgr.scope)
+    if qgr.control == "length":
+        return projected._replace(gradients=with_lengths(g_q, projected.gradients))
+    return projected
 
 
 @torch.no_grad()

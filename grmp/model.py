@@ -37,6 +37,11 @@ class PromptedCLIP(nn.Module):
     embeddings of "[v1]..[vM] high quality." and "... low quality.", s CLIP's logit scale.
     """
 
+    tokens: Int[Tensor, "2 c"]
+    scenes: Int[Tensor, "9 c"]
+    mean: Float[Tensor, "3 1 1"]
+    std: Float[Tensor, "3 1 1"]
+
     def __init__(self, clip: CLIP, text_prompt: TextPrompt, visual_prompt: VisualPrompt | None = None) -> None:
         super().__init__()
         self.clip = clip
@@ -73,7 +78,7 @@ class PromptedCLIP(nn.Module):
         return x
 
     def iterate_blocks(self, images: Float[Tensor, "b 3 h w"], stops: Iterable[int]) -> Iterator[tuple[int, Tensor]]:
-        """Every one of `stops`, in ascending order, with the tokens in front of that block, as `tokens_before` gives them."""
+        """Every one of `stops`, in ascending order, with the tokens in front of that block."""
         x, here = self.tokens_before(images, stop=0), 0
         for stop in sorted(set(stops)):
             x, here = self.run_blocks(x, here, stop), stop
@@ -173,7 +178,7 @@ class PromptedCLIP(nn.Module):
     def _tuned(self, blocks: int) -> Iterator[str]:
         yield from ("text_prompt.", "clip.ln_final.", "clip.visual.ln_post.")
         for tower in ("clip.transformer", "clip.visual.transformer"):
-            depth = len(self.get_submodule(f"{tower}.resblocks"))
+            depth = len(list(self.get_submodule(f"{tower}.resblocks").children()))
             yield from (f"{tower}.resblocks.{index}." for index in range(depth - min(blocks, depth), depth))
 
 

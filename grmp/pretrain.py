@@ -97,8 +97,8 @@ def make_optimiser(
         return optimiser, torch.optim.lr_scheduler.LinearLR(
             optimiser, 1.0, 1 / settings.outer_steps, settings.outer_steps - 1
         )
-    optimiser = torch.optim.AdamW(values, lr=settings.outer_rate, weight_decay=0.0)
-    return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.outer_rate, settings.outer_steps)
+    adam = torch.optim.AdamW(values, lr=settings.outer_rate, weight_decay=0.0)
+    return adam, torch.optim.lr_scheduler.OneCycleLR(adam, settings.outer_rate, settings.outer_steps)
 
 
 def pretrain(

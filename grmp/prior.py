@@ -1,4 +1,4 @@
-"""What pre-training's images teach a probe before it sees a label: the prior covariance of its weights.
+"""The prior covariance of the probe's weights, learned from the pre-training images.
 
 Ridge regression is Bayesian linear regression whose weights are, a priori, independent and alike. Here distorted images
 say which weights to expect: meta-learning in closed form. ALPaCA (Harrison et al., WAFR 2018) learns such a prior by
@@ -27,7 +27,7 @@ LARGEST = 1e12  # far beyond what embeddings of length 1 can give: a file with m
 
 @dataclass(frozen=True)
 class Prior:
-    """Of distorted images' embeddings: what the covariance is made of.
+    """The parts of the prior covariance, from embeddings of distorted images.
 
     Each part is scaled so that predictions by weights drawn from it vary by 1 over these images. There is one of each
     for every block that the embeddings were read behind.

@@ -140,6 +140,7 @@ class Qgr(Section):
     when: Literal["aligned", "conflict", "always", "never"]
     strength: Annotated[float, Field(ge=0, strict=True)]
     scope: Literal["tensor", "global"]
+    control: Literal["none", "random_direction", "length"] = "none"
 
 
 class Method(Section):

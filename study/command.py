@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
 
 import typer
 
@@ -17,12 +18,18 @@ def run_command(function: Callable[..., None]) -> None:
 
     It ends with the process that started it: where DVC is killed alone, the next `dvc repro` finds nobody at work.
     """
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    end_with_parent()
     with in_one_line():
         typer.run(function)
+
+
+@cache
+def end_with_parent() -> None:
+    """See to it, once, that this process does not outlive the one that started it by more than `PAUSE`."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(PAUSE)
-    os._exit(1)  # kernels and workers watch this process likewise
+    os._exit(1)  # kernels watch this process likewise

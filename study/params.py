@@ -1,5 +1,6 @@
 """A typed view of params.yaml: unknown keys and wrong types are errors that name the key."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -101,7 +102,7 @@ class Params(Method):
     grid: Grid
     sweep: Sweep
     target: Target | None = None
-    choices: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Change] = {}
+    choices: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Change] = Field(default_factory=dict)
 
     def changed(self, change: dict[str, Any]) -> tuple["Params", str]:
         """These settings with the keys of `change` at their new values, and the variant to run (`full` if not named).
@@ -187,6 +188,30 @@ def load(path: Path = Path("params.yaml")) -> Params:
         UserError: as `read_yaml` and `check`.
     """
     return check(Params, read_yaml(Path(path)), Path(path))
+
+
+def sections(**given: dict[str, Any]) -> list[dict[str, Any]]:
+    """A notebook's sections as the pipeline gave them.
+
+    Where it is run by hand they are empty: then those of the nearest params.yaml, whose folder becomes the current one,
+    as in the pipeline.
+
+    Raises:
+        UserError: no params.yaml in this folder or above, or a section that it does not have.
+    """
+    if any(given.values()):
+        return list(given.values())
+    root = next((folder for folder in (Path.cwd(), *Path.cwd().parents) if (folder / "params.yaml").is_file()), None)
+    if root is None:
+        raise UserError("no params.yaml here or above: run the notebook inside of the study's folder")
+    os.chdir(root)
+    tree = load().model_dump(mode="json")
+    for name in given:
+        if tree.get(name) is None:
+            raise UserError(
+                f"{root.name}/params.yaml has no section {name}: run this notebook by `dvc repro` in human/"
+            )
+    return [tree[name] for name in given]
 
 
 def main(path: Annotated[Path, typer.Argument()] = Path("params.yaml")) -> None:

@@ -74,7 +74,7 @@ def load(path: str | Path = paths.STUDY, device: Literal["auto", "cpu", "cuda"] 
 
     def make() -> Scorer:
         model = prompted(backbone.build(blueprint.config), blueprint.prompts)
-        probe = blueprint.probe and Probe(blueprint.probe, model.clip.visual.output_dim)
+        probe = Probe(blueprint.probe, model.clip.visual.output_dim) if blueprint.probe else None
         return Scorer(model, blueprint.input, probe)
 
     try:

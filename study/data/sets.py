@@ -78,7 +78,7 @@ def scores(manifest: pd.DataFrame) -> torch.Tensor:
 
 
 def folds(manifest: pd.DataFrame, repeats: int) -> list[Fold]:
-    """Who trains and who tests in each repeat, from the column `part`, or from `part_1` to `part_{repeats}`.
+    """Training and test images of each repeat, from the column `part`, or from `part_1` to `part_{repeats}`.
 
     Raises:
         UserError: fewer splits than repeats, or a split without images to train on or to test.

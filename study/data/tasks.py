@@ -1,4 +1,4 @@
-"""What there is to pre-train on: images with scores, whose distortion types are the tasks.
+"""The pre-training data: images with scores, whose distortion types are the tasks.
 
 Either the generated set, or KADID-10k or TID2013 themselves, as in the paper.
 """

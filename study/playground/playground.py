@@ -16,14 +16,14 @@ from study.playground.explore_figures import compare_figure, look_figure
 from study.playground.explore_study import read_explorer
 from study.playground.live_output import Shown, follow
 from study.playground.view import View
-from study.reports.pictures import as_jpeg
+from study.reports.photo_figures import as_jpeg
 from study.reports.style import set_style
 
 NEIGHBOURS = 6
 _LOOK = {"style": {"description_width": "80px"}, "layout": {"width": "380px"}}
 
 
-def begin() -> Explorer | None:
+def open_study() -> Explorer | None:
     """Read what the study left; say in one line what there is, or what is missing and how to get it (then None)."""
     set_style()
     try:
@@ -87,19 +87,19 @@ class ImageControls:
             self.photograph.value = name
 
 
-def look(explorer: Explorer | None) -> None:
+def show_scores(explorer: Explorer | None) -> None:
     """Choose and distort an image; see its quality, its scenes, where the image tower attends, its neighbours."""
     if explorer is None:
         return
     controls, model = ImageControls(explorer), _dropdown("model", list(explorer.models))
 
     def show() -> Shown:
-        return _looked(explorer, model.value, controls.choice)
+        return _scores(explorer, model.value, controls.choice)
 
     follow(widgets.VBox([*controls.rows, model]), [*controls.inputs, model], show)
 
 
-def _looked(explorer: Explorer, model: str, choice: Choice) -> Shown:
+def _scores(explorer: Explorer, model: str, choice: Choice) -> Shown:
     seen = explorer.view(model, choice)
     before, label = explorer.view(model, choice.at(0)).quality, explorer.label(choice)
     nearest = explorer.nearest(choice, NEIGHBOURS)
@@ -121,7 +121,7 @@ def _scene(seen: View) -> str:
     return f"**{SCENES[place].replace('_', ' ')}** ({seen.scenes[place]:.0%})"
 
 
-def compare(explorer: Explorer | None) -> None:
+def compare_models(explorer: Explorer | None) -> None:
     """Choose two models; see how they differ over one image, and over all levels of its distortion."""
     if explorer is None:
         return
@@ -129,12 +129,12 @@ def compare(explorer: Explorer | None) -> None:
     models = _dropdown("model A", names, chosen=1), _dropdown("model B", names, chosen=0)
 
     def show() -> Shown:
-        return _compared(explorer, [model.value for model in models], controls.choice)
+        return _comparison(explorer, [model.value for model in models], controls.choice)
 
     follow(widgets.VBox([*controls.rows, widgets.HBox(models)]), [*controls.inputs, *models], show)
 
 
-def _compared(explorer: Explorer, models: list[str], choice: Choice) -> Shown:
+def _comparison(explorer: Explorer, models: list[str], choice: Choice) -> Shown:
     named = {f"{letter}: {model}": model for letter, model in zip("AB", models)}
     seen = {name: explorer.view(model, choice) for name, model in named.items()}
     by_level = {name: explorer.qualities(model, choice) for name, model in named.items()}
@@ -144,7 +144,7 @@ def _compared(explorer: Explorer, models: list[str], choice: Choice) -> Shown:
     return f"{words}.", as_jpeg(figure)
 
 
-def turn() -> None:
+def show_projection() -> None:
     """Turn the quality gradient and move lambda; see what the projection of QGR leaves of it."""
     angle = widgets.IntSlider(50, 0, 180, 5, description="angle °", **_LOOK)
     strength = widgets.FloatSlider(1, min=0, max=plane.LARGEST, step=0.1, description="λ", **_LOOK)

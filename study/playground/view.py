@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from grmp.crops import to_float
 from grmp.model import PromptedCLIP
@@ -17,7 +18,7 @@ from grmp.towers import first_token_shares
 class View:
     """Quality in (0, 1), the nine scenes' probabilities and embedding of an image, each the mean over its scales.
 
-    With the crop at the first scale, and what `class_attention` gives for it.
+    The embedding has length 1. With the crop at the first scale, and what `class_attention` gives for it.
     """
 
     crop: UInt8[Tensor, "3 s s"]
@@ -55,4 +56,5 @@ def view(model: PromptedCLIP, crops: UInt8[Tensor, "scale 3 s s"], runtime: Runt
         quality, scenes = model.quality_logit(embedding).sigmoid(), model.scene_logits(embedding).softmax(dim=-1)
         attention = class_attention(model, x[:1])
     scenes, attention = (values.float().mean(dim=0).cpu().numpy() for values in (scenes, attention))
-    return View(crops[0], float(quality.mean()), scenes, embedding.mean(dim=0).cpu(), attention)
+    mean = normalize(embedding.float().mean(dim=0), dim=0).cpu()
+    return View(crops[0], float(quality.mean()), scenes, mean, attention)

@@ -1,4 +1,4 @@
-"""Whether numbers made now are those that are committed."""
+"""Compares numbers made now with the committed ones."""
 
 import json
 import subprocess
@@ -11,6 +11,7 @@ import typer
 
 from grmp.errors import UserError, in_one_line
 from grmp.io.table import read_csv
+from study.reports.provenance import device_name
 
 METRICS = ("reports/metrics.json", "reports/distort.json", "reports/backbone.json", "reports/pretrain.json")
 KEY = ["variant", "labels", "repeat"]
@@ -70,6 +71,18 @@ def compare_runs(again: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
         first = both[both["srcc_kept"].isna()].iloc[0]
         raise UserError(f"{first['variant']} at {first['labels']:g} labels, repeat {first['repeat']}: is not committed")
     return both.rename(columns={"srcc_again": "again", "srcc_kept": "committed"})[[*KEY, "committed", "again"]]
+
+
+@app.command()
+def tree(report: Annotated[Path, typer.Argument()] = Path("reports/03_finetune.ipynb")) -> None:
+    """After `make study`: exit status 1 where a tracked file changed, on a processor of the kind that REPORT names."""
+    if device_name("cpu").partition(",")[0] not in report.read_text(encoding="utf-8"):
+        typer.echo("made on another kind of processor: `metrics` compares the numbers")
+        return
+    changed = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
+    if changed.stdout:
+        raise UserError(f"made again on the same kind of processor, these differ: {' '.join(changed.stdout.split())}")
+    typer.echo("the same bytes as committed")
 
 
 @app.command()

@@ -22,10 +22,10 @@ from grmp.io.files import write_whole
 from grmp.io.plain import parse, refuse_objects
 from study import params
 from study.command import run_command
+from study.reports.page import page
+from study.reports.stable import stabilise
 from study.running.live_output import LiveOutput
-from study.running.page import page
 from study.running.parallel import export_to_env
-from study.running.stable import stabilise
 
 MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of getrusage
 PAGE_ONLY = "page-only"
@@ -59,17 +59,17 @@ def run_notebook(source: Path, target: Path, parameters: dict[str, Any], html: b
 
     Raises:
         UserError: unreadable or unfit source, a cell that failed (what was executed is then kept beside `target` as
-            `*.failed.ipynb`), or a file that cannot be written.
+            `*.partial.ipynb`), or a file that cannot be written.
     """
-    started, failed = time.monotonic(), target.with_suffix(".failed.ipynb")
+    started, partial = time.monotonic(), target.with_suffix(".partial.ipynb")
     _check_parameters(source, parameters)
-    failed.parent.mkdir(parents=True, exist_ok=True)
-    notebook = stabilise(_execute(source, failed, parameters))
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    notebook = stabilise(_execute(source, partial, parameters))
     beside = target.with_suffix(".html")
     write_whole(target, _bytes(_lean(notebook, beside.name) if html else notebook))
     if html:
         write_whole(beside, page(notebook, target.stem, source.parent))
-    failed.unlink(missing_ok=True)
+    partial.unlink(missing_ok=True)
     files = f"{target}, .html" if html else f"{target}"
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * MAXRSS_BYTES
     print(

@@ -7,6 +7,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copytree, ignore_patterns
@@ -20,6 +21,7 @@ import torch
 from grmp.errors import UserError
 from grmp.progress import MARK
 from grmp.settings import Compute
+from study.command import end_with_parent
 
 Piece = tuple[Any, ...]
 Result = TypeVar("Result")
@@ -66,12 +68,17 @@ def run_pieces(
 
 
 def _on_cores(function: Callable[..., Result], pieces: Iterable[Piece], shared: Any, threads: int) -> Iterator[Result]:
-    work = (joblib.delayed(_work)(threads, function, shared, *piece) for piece in pieces)
+    work = (joblib.delayed(_work_beside)(threads, function, shared, *piece) for piece in pieces)
     cores = joblib.cpu_count()  # those that this process may use, which may be fewer than the machine has
     try:
         yield from joblib.Parallel(cores // threads or 1, return_as="generator", pre_dispatch="4*n_jobs")(work)
-    except joblib.externals.loky.process_executor.BrokenProcessPool:
+    except BrokenProcessPool:
         raise UserError(f"one of {cores} worker processes was killed, most often for want of memory") from None
+
+
+def _work_beside(*work: Any) -> Any:
+    end_with_parent()  # joblib's workers would wait for minutes for one that was killed
+    return _work(*work)
 
 
 def _work(threads: int, function: Callable[..., Result], shared: Any, *piece: Any) -> Result:

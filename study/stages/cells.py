@@ -22,7 +22,7 @@ from study.variants import VARIANTS, Variant
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell leaves: a row of metrics per repeat, one per step, and one per test image of the last step."""
+    """Results of a cell: a row of metrics per repeat, one per step, and one per test image of the last step."""
 
     results: pd.DataFrame
     steps: pd.DataFrame

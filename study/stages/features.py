@@ -61,7 +61,7 @@ def _squashed(settings: Params) -> bool:
 def compute_features(
     model: PromptedCLIP, crops: UInt8[Tensor, "n view 3 s s"], settings: Params, runtime: Runtime, title: str
 ) -> Features:
-    """What `model`, frozen here and moved to the device, makes of the crops."""
+    """Features of the crops by `model`, which is frozen and moved to the device."""
     model.eval().requires_grad_(False).to(runtime.device)
     start_block, probe = first_trained_block(model, settings.finetune.blocks), settings.finetune.probe_blocks
     weights = None if _squashed(settings) else view_weights(settings.image.views)

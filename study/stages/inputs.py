@@ -41,7 +41,7 @@ class Inputs:
 
     @property
     def repeats(self) -> int:
-        """How often a cell is run, on other labelled images each time."""
+        """Number of repeats of a cell, each with other labelled images."""
         return len(self.folds)
 
     @cached_property

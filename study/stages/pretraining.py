@@ -10,11 +10,13 @@ from open_clip import CLIP
 from torch import Tensor
 
 from grmp.crops import average, centre_views, cut_views, to_float, view_weights
+from grmp.metrics import srcc
 from grmp.model import PromptedCLIP, prompted
 from grmp.pretrain import predict, pretrain
 from grmp.prior import Prior, embed, learn
 from grmp.runtime import Runtime, Stream, generator
 from grmp.settings import Input, Pretrain, Prompts
+from study.data.distortions import DISTORTIONS
 from study.data.tasks import TaskSet
 from study.running.kept import kept_training
 
@@ -36,6 +38,26 @@ class Pretrained:
     query: pd.Index
     before: Float[Tensor, " n"]
     after: Float[Tensor, " n"]
+
+    def numbers(self, tasks: TaskSet) -> dict[str, float]:
+        """SRCC on the query images before and after, query loss at the start and the end, and its floor (nats)."""
+        truth = tasks.scores[self.query].numpy()
+        return {
+            "query_srcc_before": srcc(self.before.numpy(), truth),
+            "query_srcc_after": srcc(self.after.numpy(), truth),
+            "query_loss_first": float(self.losses["query"].head(5).mean()),
+            "query_loss_last": float(self.losses["query"].tail(5).mean()),
+            "label_entropy": label_entropy(tasks.scores),
+        }
+
+    def ranks(self, tasks: TaskSet) -> pd.Series:
+        """SRCC on the query images of every task, the least first; a mixture is in the task of each of its types."""
+        types = tasks.manifest.loc[self.query, "distortions"].str.split("+")
+        rows = pd.DataFrame({"type": types, "predicted": self.after.numpy(), "truth": tasks.scores[self.query].numpy()})
+        grouped = rows.explode("type").groupby("type")[["predicted", "truth"]]
+        names = {str(kind.number): kind.title for kind in DISTORTIONS}
+        ranks = grouped.apply(lambda some: srcc(some["predicted"].to_numpy(), some["truth"].to_numpy()))
+        return ranks.rename(index=names).sort_values()
 
 
 def pretrain_prompts(
