@@ -1,7 +1,6 @@
 """The pre-training loop: distortion tasks in, meta-trained prompts out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import pandas as pd
@@ -12,6 +11,7 @@ from torch.func import functional_call
 
 from grmp.checks import check_step, largest, listed
 from grmp.crops import random_crop, to_float
+from grmp.deal import TaskPool, deal
 from grmp.meta import Inner, Loss, Prompts, Task, meta_gradient
 from grmp.model import PromptedCLIP, quality_loss
 from grmp.progress import Progress
@@ -28,14 +28,6 @@ class Batch(NamedTuple):
     images: UInt8[Tensor, "b 3 s s"]
     scores: Float[Tensor, " b"]
     indices: Sequence[int] = ()
-
-
-@dataclass(frozen=True)
-class TaskPool:
-    """Indices (in the list of all images) of one distortion type's support and query images."""
-
-    support: list[int]
-    query: list[int]
 
 
 def draw_batch(
@@ -96,6 +88,14 @@ def make_optimiser(
     return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.outer_rate, settings.outer_steps)
 
 
+def trainable_prompts(model: PromptedCLIP) -> Prompts:
+    """The prompts of `model`, ready to be trained, with dropout; everything else is frozen."""
+    prompts = model.requires_grad_(False).train().prompt_parameters()
+    for prompt in prompts.values():
+        prompt.requires_grad_(True)
+    return prompts
+
+
 def pretrain(
     model: PromptedCLIP,
     images: Sequence[UInt8[Tensor, "3 h w"]],
@@ -114,9 +114,7 @@ def pretrain(
     Raises:
         UserError: a loss or a meta-gradient is NaN or infinite; with the step, its tasks and their images.
     """
-    prompts = model.requires_grad_(False).train().prompt_parameters()
-    for prompt in prompts.values():
-        prompt.requires_grad_(True)
+    prompts = trainable_prompts(model)
     loss = make_loss(model, runtime, settings.patches, generator)
     inner = Inner(settings.inner_steps, settings.inner_rate, settings.inner_optimiser)
     optimiser, schedule = make_optimiser(prompts, settings)
@@ -125,12 +123,13 @@ def pretrain(
     progress = Progress("pre-train", settings.outer_steps)
     for step in range(len(rows) + 1, settings.outer_steps + 1):
         chosen = [names[i] for i in torch.randperm(len(names), generator=generator)[: settings.tasks].tolist()]
+        dealt = (deal(pools[name], scores, settings, generator) for name in chosen)
         tasks = [
             Task(
-                draw_batch(images, scores, pools[name].support, settings.support, crop, generator),
-                draw_batch(images, scores, pools[name].query, settings.query, crop, generator),
+                draw_batch(images, labels, pool.support, settings.support, crop, generator),
+                draw_batch(images, labels, pool.query, settings.query, crop, generator),
             )
-            for name in chosen
+            for pool, labels in dealt
         ]
         found = meta_gradient(loss, prompts, tasks, settings.algorithm, inner)
         for name, prompt in prompts.items():

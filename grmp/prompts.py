@@ -1,11 +1,14 @@
 """The learned prompts: context for the text tower (CoOp), tokens for every block of the image tower (VPT-deep)."""
 
+from math import sqrt
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 CONTEXT_STD = 0.02
-"""Spread of fresh context vectors and prompt tokens (CoOp, Zhou et al., IJCV 2022; as in the published code)."""
+"""Spread of fresh context vectors (CoOp, Zhou et al., IJCV 2022; as in the published code) and, ours, of image prompt
+tokens, which the published code draws otherwise: `VisualPrompt.start_as_published`."""
 
 
 class TextPrompt(nn.Module):
@@ -39,6 +42,18 @@ class VisualPrompt(nn.Module):
         if projection:
             nn.init.eye_(self.projection.weight)
             nn.init.zeros_(self.projection.bias)
+
+    def start_as_published(self, patch: int) -> None:
+        """Draw start values as VPT and the published code do, for a tower whose patches have `patch` pixels a side.
+
+        Tokens uniformly within +-sqrt(6 / (3 patch^2 + width)); the map's weights from Kaiming's normal distribution
+        (fan out), its bias as torch does.
+        """
+        bound = sqrt(6 / (3 * patch**2 + self.tokens.shape[-1]))
+        nn.init.uniform_(self.tokens, -bound, bound)
+        if isinstance(self.projection, nn.Linear):
+            self.projection.reset_parameters()
+            nn.init.kaiming_normal_(self.projection.weight, mode="fan_out")
 
     @property
     def depth(self) -> int:

@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from grmp.errors import UserError
-from grmp.pretrain import TaskPool
+from grmp.deal import TaskPool
 from grmp.runtime import Stream, generator
 from grmp.settings import Pretrain
 from study.data import sets
