@@ -1,15 +1,16 @@
 """A set of images on disk: a folder with manifest.csv and the images that it names."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from grmp.crops import resize_image
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from grmp.crops import resize_image
 from grmp.errors import UserError
 from grmp.io.decode import read_image
 from grmp.io.files import write_whole
@@ -67,11 +68,16 @@ def read_images(folder: Path, manifest: pd.DataFrame, short_side: int | None = N
     Raises:
         UserError: an image is missing, truncated or none, or lies outside of `folder`.
     """
+    return list(each_image(folder, manifest, short_side))
+
+
+def each_image(folder: Path, manifest: pd.DataFrame, short_side: int | None = None) -> Iterator[UInt8[Tensor, "3 h w"]]:
+    """As `read_images`, one after the other."""
     refuse_outside("manifest.csv", folder, manifest["image"])
-    arrays = (read_image(folder / name) for name in manifest["image"])
-    if short_side is not None:
-        arrays = (resize_image(array, short_side) for array in arrays)
-    return [torch.from_numpy(array.copy()).permute(2, 0, 1) for array in arrays]
+    for name in manifest["image"]:
+        array = read_image(folder / name)
+        array = array if short_side is None else resize_image(array, short_side)
+        yield torch.from_numpy(array.copy()).permute(2, 0, 1)
 
 
 def scores(manifest: pd.DataFrame) -> torch.Tensor:

@@ -14,7 +14,9 @@ from grmp.model import PromptedCLIP, prompted
 from grmp.pretrain import predict, pretrain
 from grmp.prior import Prior, embed, learn
 from grmp.runtime import Runtime, Stream, generator
+from grmp.sequential import pretrain_sequential
 from grmp.settings import Pretrain, Prompts
+from study.data.squashed import Squashed
 from study.data.tasks import TaskSet
 from study.running.kept import kept_training
 
@@ -43,6 +45,8 @@ def pretrain_prompts(
 ) -> Pretrained:
     """Meta-train fresh prompts on `tasks`; one that was interrupted goes on.
 
+    Squashed images are of another size where they are query images of `sequential`: `crop` pixels, all of the image.
+
     Raises:
         UserError: as `grmp.pretrain.pretrain`.
     """
@@ -53,10 +57,28 @@ def pretrain_prompts(
     crops = to_float(torch.stack([even_crops(tasks.images[row], crop, 1)[0] for row in query]))
     before = predict(model.eval(), crops, runtime)
     draws = generator(seed, Stream.TASKS, *again)
-    data = tasks.images, tasks.scores, {name: vars(pool) for name, pool in tasks.pools.items()}
+    squashed, sequential = isinstance(tasks.images, Squashed), settings.algorithm == "sequential"
+    data = (
+        tasks.images.state() if squashed else tasks.images,
+        tasks.scores,
+        {name: vars(pool) for name, pool in tasks.pools.items()},
+    )
     start = model.state_dict(), draws.get_state(), torch.get_rng_state()
-    store = kept_training("pre-training", settings, crop, str(runtime.device), runtime.precision, data, start)
-    losses = pretrain(model, tasks.images, tasks.scores, tasks.pools, settings, crop, runtime, draws, store)
+    store = kept_training(
+        "sequential" if sequential else "pre-training",
+        settings,
+        crop,
+        str(runtime.device),
+        runtime.precision,
+        data,
+        start,
+    )
+    rest = tasks.scores, tasks.pools, settings, crop, runtime, draws, store
+    if sequential:
+        queries = tasks.images.at(crop) if squashed else tasks.images
+        losses = pretrain_sequential(model, tasks.images, queries, *rest)
+    else:
+        losses = pretrain(model, tasks.images, *rest)
     return Pretrained(model, losses, query, before, predict(model, crops, runtime))
 
 

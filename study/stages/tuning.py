@@ -6,15 +6,20 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
-from grmp.finetune import Outcome, finetune, label
+from grmp.deal import stretch
+from grmp.finetune import Labelled, Outcome, finetune, label
 from grmp.io.digest import digest
 from grmp.model import PromptedCLIP, unprompted
 from grmp.runtime import Stream, generator
 from grmp.settings import Qgr
 from study.running.kept import KeptFile
 from study.running.parallel import run_pieces
+from study.stages.fresh_crops import FreshCrops
 from study.stages.inputs import Inputs, labelled_indices
+from study.stages.plateau import Plateau
 from study.variants import Variant
 
 
@@ -29,13 +34,25 @@ def start_model(inputs: Inputs, variant: Variant, repeat: int) -> PromptedCLIP:
 def tune(inputs: Inputs, variant: Variant, count: int, qgr: Qgr, title: str, repeat: int) -> Outcome:
     """One repeat, counted from 1, of a fine-tuned variant."""
     model = start_model(inputs, variant, repeat).to(inputs.runtime.device)
-    features = inputs.features_of(variant)
-    indices = labelled_indices(inputs, count, repeat)
-    labelled = label(model, features.tokens[indices], inputs.plain.embeddings[indices], inputs.scores[indices], indices)
-    test = features.at(inputs.folds[repeat - 1].test)
+    labelled = label_images(inputs, variant, model, labelled_indices(inputs, count, repeat))
+    place = inputs.folds[repeat - 1].test
+    test, look = inputs.features_of(variant).at(place), Plateau(inputs.scores[place]) if inputs.steered else None
     draws = generator(inputs.seed, Stream.FINE_TUNING, repeat)
     rule = own_rule(variant, qgr)
-    return finetune(model, labelled, test, inputs.finetune, rule, inputs.runtime, draws, f"{title}, repeat {repeat}")
+    title = f"{title}, repeat {repeat}"
+    return finetune(model, labelled, test, inputs.finetune, rule, inputs.runtime, draws, title, look)
+
+
+def label_images(inputs: Inputs, variant: Variant, model: PromptedCLIP, indices: Int[Tensor, " k"]) -> Labelled:
+    """The labelled images for the still untrained `model`: cached tokens of fixed crops, or whole for fresh ones."""
+    scores = inputs.scores[indices]
+    if inputs.finetune.labels == "stretched":
+        scores = stretch(scores)
+    if inputs.whole is None:
+        tokens = inputs.features_of(variant).tokens[indices]
+        return label(model, tokens, inputs.plain.embeddings[indices], scores, indices)
+    untouched = unprompted(copy.deepcopy(inputs.clip), inputs.prompts).eval().requires_grad_(False)
+    return FreshCrops(inputs.whole[indices][:, None], scores, torch.empty(0), indices, untouched, inputs.crop)
 
 
 def own_rule(variant: Variant, qgr: Qgr) -> Qgr:
