@@ -6,9 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-import torch
 from open_clip import CLIP
 from PIL import Image
 from scipy.io import savemat
