@@ -147,7 +147,8 @@ def compare(fixed: Outcome, steered: Outcome, truth: torch.Tensor) -> dict[str, 
 
 def summary(results: pd.DataFrame, settings: Params, made_by: str, runtime: Runtime) -> str:
     """The one page with numbers of the published protocol, as Markdown: medians over splits, with the looks named."""
-    medians = results.groupby("labels", sort=False).median().round(3).drop(columns="repeat").reset_index()
+    medians = results.groupby("labels", sort=False).median().drop(columns="repeat").reset_index()
+    medians = medians.astype(dict.fromkeys(("count", "looks", "looks_plateau"), int))
     about = {"repeats": settings.grid.repeats, "title": settings.target.title, "backbone": made_by}
     head = HEAD.format(**about, device=runtime.device.type, precision=runtime.precision)
     words = {"srcc": "SRCC, last step", "plcc": "PLCC, last step", "looks_plateau": "plateau: looks"}

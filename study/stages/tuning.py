@@ -39,6 +39,8 @@ def tune(inputs: Inputs, variant: Variant, count: int, qgr: Qgr, title: str, rep
     test, look = inputs.features_of(variant).at(place), Plateau(inputs.scores[place]) if inputs.steered else None
     draws = generator(inputs.seed, Stream.FINE_TUNING, repeat)
     rule = own_rule(variant, qgr)
+    if inputs.finetune.dropout:
+        torch.manual_seed(int(draws.initial_seed()) % 2**31)  # which dropout draws from
     title = f"{title}, repeat {repeat}"
     return finetune(model, labelled, test, inputs.finetune, rule, inputs.runtime, draws, title, look)
 
