@@ -24,7 +24,7 @@ def plain_run(model: reference.Reference, images: torch.Tensor, sizes: Sizes, on
 
 def our_run(model: PromptedCLIP, labelled: Labelled, sizes: Sizes, on: Runtime) -> None:
     """The same steps by the library, without test images."""
-    none = Features(labelled.tokens[:0], labelled.tokens[:0, :, 0])
+    none = Features(labelled.tokens[:0], labelled.tokens[:0, :, 0], labelled.weights)
     finetune(model, labelled, none, sizes.finetune, QGR, on, generator(4), "ours")
 
 
@@ -33,7 +33,8 @@ def random_tokens(sizes: Sizes, on: Runtime) -> Labelled:
     vision = sizes.architecture["vision_cfg"]
     count = 1 + (sizes.image // vision["patch_size"]) ** 2
     tokens = torch.randn(sizes.labels, sizes.views, count, vision["width"], dtype=on.dtype)
-    return Labelled(tokens, workload.scores(sizes.labels), torch.randn(sizes.labels, sizes.views, 9))
+    teacher, weights = torch.randn(sizes.labels, sizes.views, 9), torch.full((sizes.views,), 1 / sizes.views)
+    return Labelled(tokens, workload.scores(sizes.labels), teacher, weights)
 
 
 def plain_alone(sizes: Sizes, compute: tuple[str, str, int]) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
+import cv2
 import torch
 import typer
 from PIL import Image
-from study.running.engine import set_threads, side_by_side
 
 from benchmarks import measure, table
 from benchmarks.options import Pairs, command
@@ -31,7 +31,8 @@ def plain_loop(recipes: list[Recipe], folder: Path, short_side: int) -> None:
     for recipe in recipes:
         photograph = read_image(recipe.photograph.path)
         image = render(recipe, photograph)
-        Image.fromarray(resize_image(image, short_side)).save(folder / recipe.name, quality=95, subsampling=0)
+        stored = resize_image(image, min(short_side, *image.shape[:2]))
+        Image.fromarray(stored).save(folder / recipe.name, quality=95, subsampling=0)
         similarity(photograph, image)
 
 
@@ -53,20 +54,19 @@ def main(
         [photos.read_manifest(table.FOLDER.parent / "assets/photos")[photograph - 1]], levels, seed=1
     )
     settings = params.load(table.FOLDER.parent / "params.yaml").distort.model_copy(update={"window": 1.0})
-    set_threads(1)
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     allowed = sorted(os.sched_getaffinity(0))
     with TemporaryDirectory() as folder:
         plain, ours = Path(folder) / "plain", Path(folder) / "ours"
         os.sched_setaffinity(0, allowed[:cores])  # which the workers inherit
-        with side_by_side() as engine:
-            os.sched_setaffinity(0, allowed[:1])
-            sides = (
-                lambda: plain_loop(recipes, plain, settings.short_side),
-                lambda: write_images(recipes, ours, settings, "ours", engine),
-            )
-            for side in sides:
-                side()
-            found = measure.in_turn(*sides, pairs)
+        sides = (
+            lambda: plain_loop(recipes, plain, settings.short_side),
+            lambda: write_images(recipes, ours, settings, "ours"),
+        )
+        for side in sides:
+            side()
+        found = measure.in_turn(*sides, pairs)
         equal = same_files(plain, ours / "images")
     row = {**measure.machine(CPU), "variants": len(recipes), "cores": cores, **found.row(len(recipes))}
     table.keep("generate", command(), row | {"same_bytes": equal})

@@ -140,7 +140,7 @@ def finetune(
     teacher.visual_prompt = None
     for _ in range(settings.steps):
         chosen = torch.randperm(len(scores), generator=generator)[: settings.batch]
-        views = torch.randint(images.shape[1], (len(chosen),), generator=generator)
+        views = torch.full(images.shape[1:2], 1 / images.shape[1]).multinomial(len(chosen), True, generator=generator)
         batch, label = images[chosen, views].to(runtime.device), scores[chosen].to(runtime.device)
         with runtime.autocast():
             pixels = model.normalise(batch)

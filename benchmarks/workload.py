@@ -2,7 +2,7 @@
 
 import copy
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import open_clip
 import torch
@@ -43,7 +43,6 @@ class Sizes:
         """As params.yaml would have them."""
         return Finetune(
             blocks=self.blocks,
-            views=self.views,
             steps=self.steps,
             batch=self.batch,
             learning_rate=1e-4,
@@ -101,4 +100,5 @@ def labelled_of(model: PromptedCLIP, images: UInt8[Tensor, "n view 3 s s"], bloc
     untouched = PromptedCLIP(model.clip, model.text_prompt).eval().to(on.device)
     block = first_trained_block(model, blocks)
     plain = frozen_features(untouched, images, block, on, "untouched CLIP", keep_tokens=False)
-    return label(model, tokens_of(model, images, blocks, on).tokens, plain.embeddings, scores(len(images)))
+    seen = replace(tokens_of(model, images, blocks, on), embeddings=plain.embeddings)
+    return label(model, seen, scores(len(images)))

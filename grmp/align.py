@@ -34,7 +34,7 @@ def caption_loss(features: Float[Tensor, "b e"], texts: Float[Tensor, "b e"], sc
 
 
 def text_parameters(clip: CLIP) -> list[Tensor]:
-    """Everything but the image tower."""
+    """All parameters but the image tower's."""
     return [parameter for name, parameter in clip.named_parameters() if not name.startswith("visual.")]
 
 
@@ -75,7 +75,7 @@ def train_text_tower(
             scene_loss(images, scenes, texts[len(captions) :], scale),
         )
         optimiser.zero_grad()
-        sum(losses).backward()
+        torch.stack(losses).sum().backward()
         optimiser.step()
         schedule.step()
         rows.append((step, *(float(loss.detach()) for loss in losses)))

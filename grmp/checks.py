@@ -21,7 +21,7 @@ def largest(gradients: Iterable[Tensor]) -> Float[Tensor, ""]:
 
 
 def check_step(title: str, step: int, losses: Mapping[str, float], gradient: float, batch: str, remedy: str) -> None:
-    """See that a step's losses and gradients are finite.
+    """Check that a step's losses and gradients are finite.
 
     Args:
         title: what is being trained.

@@ -1,4 +1,4 @@
-"""The one exception that a user can cause, and how commands tell of it."""
+"""The exception for errors that a user can correct, and how commands report it."""
 
 import codecs
 import io
@@ -11,14 +11,14 @@ LONGEST = 1200
 
 
 class UserError(Exception):
-    """Something the user can mend; its message is one line that names the file, the key and the remedy."""
+    """An error that the user can correct; its message is one line that names the file, the key and the remedy."""
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
 
 
 def one_line(text: str) -> str:
-    """`text` in one line that can be printed: what a terminal would obey, or could not show, stands as its escape.
+    """`text` as one printable line: control characters and what a terminal cannot show are escaped.
 
     Names in messages come out of other people's files.
     """
@@ -37,7 +37,7 @@ NO_MEMORY = "not enough memory: end other programs, or make the sizes in params.
 
 
 def is_want_of_memory(name: str, message: str) -> bool:
-    """Whether an exception of this class name and message means that there was not the memory that was asked for.
+    """Whether an exception of this class name and message means that memory ran out.
 
     Python, numpy and torch on a GPU have a class for that; torch on a CPU has words alone.
     """
@@ -46,7 +46,7 @@ def is_want_of_memory(name: str, message: str) -> bool:
 
 @contextmanager
 def in_one_line() -> Iterator[None]:
-    """End the process with one line and exit status 1, without a traceback, where the user can mend what is wrong.
+    """Report an error that the user can correct in one line, without a traceback, and exit with status 1.
 
     From here on, stdout and stderr are UTF-8, also where the locale is not.
     """

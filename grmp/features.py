@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from grmp.crops import to_float
+from grmp.crops import average, to_float
 from grmp.errors import UserError
 from grmp.model import PromptedCLIP
 from grmp.progress import Progress
@@ -24,26 +24,34 @@ BATCH = 32  # crops at a time; without effect on the result beyond rounding
 class Features:
     """Of each crop of each image: tokens in front of the first trained block, and the image embedding.
 
-    `middle` are the embeddings read in the middle of the tower, where the probe does; None where nobody asked for them.
+    `weights` are what each crop counts in a mean (`grmp.crops.view_weights`). `middle` are the embeddings read in the
+    middle of the tower, where the probe does; None where nobody asked for them.
     """
 
     tokens: Float[Tensor, "n view t d"]
     embeddings: Float[Tensor, "n view e"]
+    weights: Float[Tensor, " view"]
     middle: Float[Tensor, "n view block e"] | None = None
 
     def at(self, indices: Int[Tensor, " m"]) -> "Features":
         """Those of the images at `indices`."""
-        return Features(**{name: value[indices] for name, value in self.tensors().items()})
+        return Features(
+            **{name: value if name == "weights" else value[indices] for name, value in self.tensors().items()}
+        )
 
-    def probed(self) -> Float[Tensor, "n view block e"]:
-        """`middle`, which has to be there.
+    def average(self, values: Float[Tensor, "n view *shape"]) -> Float[Tensor, "n *shape"]:
+        """The mean over the crops of each scale, then over the scales."""
+        return average(values, self.weights)
+
+    def probed(self) -> Float[Tensor, "n block e"]:
+        """The mean of `middle`, which has to be there, over the crops.
 
         Raises:
             UserError: it is not.
         """
         if self.middle is None:
             raise UserError("the features hold nothing for a probe (finetune.probe_blocks); `dvc repro features` does")
-        return self.middle
+        return self.average(self.middle)
 
     def tensors(self) -> dict[str, Tensor]:
         """All that there is, by name."""
@@ -70,9 +78,11 @@ def frozen_features(
     title: str,
     keep_tokens: bool = True,
     probe_blocks: Sequence[int] = (),
+    weights: Float[Tensor, " view"] | None = None,
 ) -> Features:
     """Run the frozen blocks over every crop, and the rest of the untrained tower for its embedding.
 
+    Without `weights` all crops of an image count alike.
     Tokens are large: without `keep_tokens` an empty tensor stands in their place. The embedding is also read behind
     each of `probe_blocks`, counted from 1 (behind the last one where there are fewer).
     """
@@ -90,4 +100,5 @@ def frozen_features(
         return found | ({"middle": torch.stack([early[stop] for stop in probed], dim=1)} if probed else {})
 
     whole = in_batches(crops.flatten(0, 1), run, title)
-    return Features(**{name: value.unflatten(0, crops.shape[:2]) for name, value in whole.items()})
+    weights = torch.full(crops.shape[1:2], 1 / crops.shape[1]) if weights is None else weights
+    return Features(weights=weights, **{name: value.unflatten(0, crops.shape[:2]) for name, value in whole.items()})

@@ -4,7 +4,7 @@ No test label enters here, so none can influence training: test images come as f
 one exception has a name, `finetune.protocol: published`, and is handed in as a `Look`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -32,12 +32,14 @@ Look = Callable[[torch.optim.Optimizer, Tensor], bool]
 class Labelled:
     """The k labelled images: tokens in front of the first trained block, scores in [0, 1], the teacher's scenes.
 
-    `indices` are how messages name them: rows of the table that gives the labels, from 0.
+    `weights` are the chances of each view to be the one that a step sees. `indices` are how messages name the images:
+    rows of the table that gives the labels, from 0.
     """
 
     tokens: Float[Tensor, "k view t d"]
     scores: Float[Tensor, " k"]
     teacher: Float[Tensor, "k view 9"]
+    weights: Float[Tensor, " view"]
     indices: Int[Tensor, " k"] | None = None
 
     def see(
@@ -47,18 +49,19 @@ class Labelled:
         return self.tokens[seen].to(runtime.device), self.teacher[seen].to(runtime.device)
 
     def to(self, runtime: Runtime) -> "Labelled":
-        """The same where and as `runtime` computes, for all steps at once.
+        """The same on the device and in the precision of `runtime`, for all steps at once.
 
         Very many images stay where they are, and each step fetches its own. So do indices: they are for messages alone.
         """
         tokens = self.tokens.to(runtime.dtype)
         device = runtime.device if tokens.nbytes <= MOST_ON_DEVICE else tokens.device
-        return Labelled(tokens.to(device), self.scores.to(device), self.teacher.to(device), self.indices)
+        scores, teacher = (part.to(device) for part in (self.scores, self.teacher))
+        return Labelled(tokens.to(device), scores, teacher, self.weights, self.indices)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leaves: predictions for the test images at a few steps, and one row per step."""
+    """Result of a run: predictions for the test images at a few steps, and one row per step."""
 
     evaluated: list[int]
     predictions: Float[Tensor, "evaluation n"]
@@ -66,18 +69,14 @@ class Outcome:
 
 
 def label(
-    model: PromptedCLIP,
-    tokens: Float[Tensor, "k view t d"],
-    embeddings: Float[Tensor, "k view e"],
-    scores: Float[Tensor, " k"],
-    indices: Int[Tensor, " k"] | None = None,
+    model: PromptedCLIP, seen: Features, scores: Float[Tensor, " k"], indices: Int[Tensor, " k"] | None = None
 ) -> Labelled:
-    """Labelled images for the still untrained `model`: `tokens` are its own, `embeddings` the untouched CLIP's."""
-    return Labelled(tokens, scores, teacher_logits(model, embeddings).cpu(), indices)
+    """Labelled images for the still untrained `model`: `seen` has its tokens, the untouched CLIP's embeddings."""
+    return Labelled(seen.tokens, scores, teacher_logits(model, seen.embeddings).cpu(), seen.weights, indices)
 
 
 def teacher_logits(model: PromptedCLIP, embeddings: Float[Tensor, "k view e"]) -> Float[Tensor, "k view 9"]:
-    """Scene logits of the untouched CLIP, from its own image `embeddings` and `model`'s still untrained text tower."""
+    """Scene logits of the untouched CLIP, from its image `embeddings` and `model`'s untrained text tower."""
     with torch.no_grad():
         return model.scene_logits(embeddings.to(model.mean.device).flatten(0, 1)).unflatten(0, embeddings.shape[:2])
 
@@ -104,20 +103,21 @@ def make_optimiser(
 
 @dataclass(frozen=True)
 class Batches:
-    """Which labelled images every step sees, counted from 0, and which view of each."""
+    """Indices of the labelled images of every step, and the view of each."""
 
     images: Int[Tensor, "step b"]
     views: Int[Tensor, "step b"]
 
 
 def draw(labelled: Labelled, settings: Finetune, generator: torch.Generator) -> Batches:
-    """`settings.batch` distinct images for each of its steps (all where there are fewer), one view of each.
+    """`settings.batch` distinct images for each of its steps (all where there are fewer), one view of each by chance.
 
     All steps at once: a device that is given its indices step by step waits for each of them.
     """
-    (count, views), size = labelled.tokens.shape[:2], min(settings.batch, len(labelled.tokens))
+    count, size = len(labelled.tokens), min(settings.batch, len(labelled.tokens))
+    chances = labelled.weights.cpu()
     drawn = [
-        (torch.randperm(count, generator=generator)[:size], torch.randint(views, (size,), generator=generator))
+        (torch.randperm(count, generator=generator)[:size], chances.multinomial(size, True, generator=generator))
         for _ in range(settings.steps)
     ]
     return Batches(*(torch.stack(rows) for rows in zip(*drawn)))
@@ -206,13 +206,12 @@ def combine(
     """
 
     def gradient(loss: Tensor, keep: bool) -> tuple[Tensor, ...]:
-        options = {"retain_graph": keep, "materialize_grads": True, "allow_unused": True}
-        return torch.autograd.grad(loss, parameters, **options)
+        return torch.autograd.grad(loss, parameters, retain_graph=keep, materialize_grads=True, allow_unused=True)
 
     g_q = gradient(quality, semantic is not None)
     if semantic is None:
         return Projected(list(g_q), torch.full((), torch.nan, device=quality.device))
-    direction = gradient(semantic, False)
+    direction: Sequence[Tensor] = gradient(semantic, False)
     if qgr.control == "random_direction":
         direction = random_directions(direction, generator)
     projected = project(g_q, direction, qgr.strength, qgr.when, qgr.scope)
@@ -234,4 +233,4 @@ def predict(
             .cpu()
             for part in features.tokens.flatten(0, 1).split(batch)
         ]
-    return torch.cat(parts).unflatten(0, features.tokens.shape[:2]).mean(dim=1)
+    return features.average(torch.cat(parts).unflatten(0, features.tokens.shape[:2]))

@@ -1,6 +1,6 @@
 """Meta-prompt pre-training (MPP): bi-level updates of the prompts over tasks, a task being one distortion type.
 
-MAML (Finn et al., ICML 2017), its first-order form, Reptile (Nichol et al., 2018; the published code's form), and
+MAML (Finn et al., ICML 2017), its first-order form, Reptile (Nichol et al., 2018), and
 `joint`, the control that ignores the tasks. Every task starts from the meta weights, with a fresh inner optimiser.
 """
 
@@ -28,7 +28,7 @@ class Task(NamedTuple):
 
 
 class Inner(NamedTuple):
-    """How a task adapts the prompts."""
+    """Steps, learning rate and optimiser of a task's adaptation."""
 
     steps: int
     rate: float
@@ -88,7 +88,7 @@ def leaves(prompts: Prompts) -> Prompts:
 
 
 class MetaGradient(NamedTuple):
-    """What the outer optimiser applies, and the losses of the step, each a mean over tasks.
+    """The gradient for the outer optimiser, and the losses of the step, each a mean over tasks.
 
     `support` is before adaptation, `query` after it (before it for `joint`, which adapts nothing).
     """
@@ -105,6 +105,19 @@ def meta_gradient(
 
     maml: of the query loss after adaptation, through the adaptation. fomaml: the same, taken at the adapted prompts.
     reptile: `theta - theta_i` after adaptation on support and query in turn. joint: of support and query at theta.
+
+    Args:
+        loss: scalar loss of prompts on one batch.
+        prompts: meta weights by name; they are not changed.
+        tasks: support and query batches, one task per distortion type.
+        algorithm: the outer rule.
+        inner: how a task adapts the prompts.
+
+    >>> def loss(prompts, target):
+    ...     return (prompts["context"] - target).square().sum() / 2
+    >>> prompts, task = {"context": torch.zeros(1)}, Task(support=1.0, query=2.0)
+    >>> meta_gradient(loss, prompts, [task], "fomaml", Inner(steps=1, rate=0.5))
+    MetaGradient(gradient={'context': tensor([-1.5000])}, support=0.5, query=1.125)
     """
     prompts = leaves(prompts)
     total = {name: torch.zeros_like(value) for name, value in prompts.items()}

@@ -25,6 +25,11 @@ def srcc(predicted: Scores, true: Scores) -> float:
 
     Raises:
         UserError: as all metrics, where a value is not finite, or there are none.
+
+    >>> srcc(np.array([0.1, 0.2, 0.9]), np.array([1.0, 3.0, 5.0]))
+    1.0
+    >>> srcc(np.array([0.1, 0.2, 0.9]), np.array([5.0, 3.0, 1.0]))
+    -1.0
     """
     return 0.0 if _constant(predicted, true) else float(stats.spearmanr(predicted, true).statistic)
 

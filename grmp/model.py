@@ -39,6 +39,11 @@ class PromptedCLIP(nn.Module):
     embeddings of "[v1]..[vM] high quality." and "... low quality.", s CLIP's logit scale.
     """
 
+    tokens: Int[Tensor, "2 c"]
+    scenes: Int[Tensor, "9 c"]
+    mean: Float[Tensor, "3 1 1"]
+    std: Float[Tensor, "3 1 1"]
+
     def __init__(
         self,
         clip: CLIP,
@@ -182,7 +187,7 @@ class PromptedCLIP(nn.Module):
     def _tuned(self, blocks: int) -> Iterator[str]:
         yield from ("text_prompt.", "clip.ln_final.", "clip.visual.ln_post.")
         for tower in ("clip.transformer", "clip.visual.transformer"):
-            depth = len(self.get_submodule(f"{tower}.resblocks"))
+            depth = len(list(self.get_submodule(f"{tower}.resblocks").children()))
             yield from (f"{tower}.resblocks.{index}." for index in range(depth - min(blocks, depth), depth))
 
 

@@ -1,6 +1,7 @@
 """The pre-training loop: distortion tasks in, meta-trained prompts out."""
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import NamedTuple
 
 import pandas as pd
@@ -10,13 +11,13 @@ from torch import Tensor
 from torch.func import functional_call
 
 from grmp.checks import check_step, largest, listed
-from grmp.crops import random_crop, to_float
+from grmp.crops import random_view, to_float
 from grmp.deal import TaskPool, deal
 from grmp.meta import Inner, Loss, Prompts, Task, meta_gradient
 from grmp.model import PromptedCLIP, quality_loss
 from grmp.progress import Progress
 from grmp.runtime import Runtime
-from grmp.settings import Pretrain
+from grmp.settings import Input, Pretrain
 from grmp.training import Store, Training
 
 REMEDY = "lower pretrain.inner_rate or pretrain.outer_rate (params.yaml), or look at these images"
@@ -35,13 +36,17 @@ def draw_batch(
     scores: Float[Tensor, " n"],
     indices: list[int],
     size: int,
-    crop: int,
+    sight: Input,
     generator: torch.Generator,
 ) -> Batch:
-    """`size` images of `indices` without repetition (fewer where there are fewer), each randomly cropped."""
+    """`size` images of `indices` without repetition (fewer where there are fewer), a random crop of each.
+
+    The scales of `sight` take turns, so that each has its equal share of the batch.
+    """
     chosen = [indices[i] for i in torch.randperm(len(indices), generator=generator)[:size].tolist()]
-    crops = torch.stack([random_crop(images[i], crop, generator) for i in chosen])
-    return Batch(crops, scores[chosen], chosen)
+    scales = cycle(scale for scale, _ in sight.views)
+    crops = [random_view(images[i], scale, sight.crop, generator) for i, scale in zip(chosen, scales)]
+    return Batch(torch.stack(crops), scores[chosen], chosen)
 
 
 def make_loss(
@@ -84,8 +89,8 @@ def make_optimiser(
         return optimiser, torch.optim.lr_scheduler.LinearLR(
             optimiser, 1.0, 1 / settings.outer_steps, settings.outer_steps - 1
         )
-    optimiser = torch.optim.AdamW(values, lr=settings.outer_rate, weight_decay=0.0)
-    return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.outer_rate, settings.outer_steps)
+    adam = torch.optim.AdamW(values, lr=settings.outer_rate, weight_decay=0.0)
+    return adam, torch.optim.lr_scheduler.OneCycleLR(adam, settings.outer_rate, settings.outer_steps)
 
 
 def trainable_prompts(model: PromptedCLIP) -> Prompts:
@@ -102,7 +107,7 @@ def pretrain(
     scores: Float[Tensor, " n"],
     pools: dict[str, TaskPool],
     settings: Pretrain,
-    crop: int,
+    sight: Input,
     runtime: Runtime,
     generator: torch.Generator,
     store: Store | None = None,
@@ -126,8 +131,8 @@ def pretrain(
         dealt = (deal(pools[name], scores, settings, generator) for name in chosen)
         tasks = [
             Task(
-                draw_batch(images, labels, pool.support, settings.support, crop, generator),
-                draw_batch(images, labels, pool.query, settings.query, crop, generator),
+                draw_batch(images, labels, pool.support, settings.support, sight, generator),
+                draw_batch(images, labels, pool.query, settings.query, sight, generator),
             )
             for pool, labels in dealt
         ]

@@ -1,4 +1,4 @@
-"""What pre-training's images teach a probe before it sees a label: the prior covariance of its weights.
+"""The prior covariance of the probe's weights, learned from the pre-training images.
 
 Ridge regression is Bayesian linear regression whose weights are, a priori, independent and alike. Here distorted images
 say which weights to expect: meta-learning in closed form. ALPaCA (Harrison et al., WAFR 2018) learns such a prior by
@@ -15,7 +15,7 @@ from jaxtyping import Float, UInt8
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from grmp.crops import to_float
+from grmp.crops import average, to_float
 from grmp.errors import UserError
 from grmp.features import in_batches
 from grmp.model import PromptedCLIP
@@ -27,7 +27,7 @@ LARGEST = 1e12  # far beyond what embeddings of length 1 can give: a file with m
 
 @dataclass(frozen=True)
 class Prior:
-    """Of distorted images' embeddings: what the covariance is made of.
+    """The parts of the prior covariance, from embeddings of distorted images.
 
     Each part is scaled so that predictions by weights drawn from it vary by 1 over these images. There is one of each
     for every block that the embeddings were read behind.
@@ -85,9 +85,16 @@ def _learn(
 
 @torch.no_grad()
 def embed(
-    model: PromptedCLIP, crops: UInt8[Tensor, "n 3 s s"], blocks: Sequence[int], runtime: Runtime
+    model: PromptedCLIP,
+    crops: UInt8[Tensor, "n view 3 s s"],
+    weights: Float[Tensor, " view"],
+    blocks: Sequence[int],
+    runtime: Runtime,
 ) -> Float[Tensor, "n block e"]:
-    """Embeddings of crops as the probe reads them: behind `blocks`, counted from 1 (the last where there are fewer)."""
+    """Embeddings of images as the probe reads them: behind `blocks`, counted from 1 (the last where there are fewer).
+
+    Each is the mean over the image's crops.
+    """
     stops, title = model.stops(blocks), "pre-training images, for the probe"
 
     def run(part: UInt8[Tensor, "b 3 s s"]) -> dict[str, Tensor]:
@@ -96,4 +103,5 @@ def embed(
             early = {stop: model.embed_at(x).float().cpu() for stop, x in tokens}
         return {"middle": torch.stack([early[stop] for stop in stops], dim=1)}
 
-    return in_batches(crops, run, title)["middle"]
+    each = in_batches(crops.flatten(0, 1), run, title)["middle"]
+    return average(each.unflatten(0, crops.shape[:2]), weights)

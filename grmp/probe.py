@@ -1,4 +1,4 @@
-"""The probe: regressions on the middle of the tower, one behind each of some blocks, whose mean joins the quality."""
+"""The probe (ours): a regression on the class token behind each of some middle blocks; their mean joins the quality."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from grmp.settings import Count, Finetune, Section
 
 
 class ProbeSettings(Section):
-    """Behind which blocks it reads, counted from 1, and what it counts in the mean."""
+    """The blocks that it reads, counted from 1, and its share of the quality."""
 
     blocks: Annotated[tuple[Count, ...], Field(min_length=1)]
     share: Annotated[float, Field(gt=0, le=1, strict=True)]
@@ -31,6 +31,9 @@ class Probe(nn.Module):
         width: channels of `f` behind one block.
     """
 
+    weight: Float[Tensor, "block e"]
+    bias: Float[Tensor, ""]
+
     def __init__(self, settings: ProbeSettings, width: int) -> None:
         super().__init__()
         self.settings = settings
@@ -38,7 +41,7 @@ class Probe(nn.Module):
         self.register_buffer("bias", torch.zeros(()))
 
     def forward(self, quality: Float[Tensor, " b"], middle: Float[Tensor, "b block e"]) -> Float[Tensor, " b"]:
-        """The quality with the probe's part in it, of crops whose embeddings in the middle are `middle`."""
+        """The quality of crops, the probe's share included; `middle` are their embeddings behind its blocks."""
         regressed = (middle.float().flatten(1) @ self.weight.flatten() + self.bias).clamp(0, 1)
         return torch.lerp(quality, regressed, self.settings.share)
 
@@ -53,7 +56,7 @@ def fit_probe(seen: Features, scores: Float[Tensor, " k"], settings: Finetune, p
     """
     if not settings.probe_share:
         return None
-    middle = seen.probed().mean(dim=1).transpose(0, 1).numpy()
+    middle = seen.probed().transpose(0, 1).numpy()
     chosen = ProbeSettings(blocks=settings.probe_blocks, share=float(settings.probe_share))
     probe, roots = Probe(chosen, middle.shape[-1]), _roots(settings, prior)
     if roots is None:
@@ -63,7 +66,7 @@ def fit_probe(seen: Features, scores: Float[Tensor, " k"], settings: Finetune, p
         mapped = [one.coefficients() for one in fitted]
         found = [(root @ weight, bias) for (weight, bias), root in zip(mapped, roots)]
     probe.weight.copy_(torch.from_numpy(np.stack([weight for weight, _ in found]) / len(found)))
-    probe.bias.fill_(np.mean([bias for _, bias in found]))
+    probe.bias.fill_(float(np.mean([bias for _, bias in found])))
     return probe
 
 
@@ -88,8 +91,9 @@ def regress(
             for (few, many), root in zip(each, roots, strict=True)
         ]
         rows = [(one, one.predict_each(many)) for one, many in fitted]
-        found = [(one.odds @ strengths, strengths) for one, strengths in rows]
-    return tuple(np.mean(parts, axis=0) for parts in zip(*found))
+        found = [(one.odds @ each_noise, each_noise) for one, each_noise in rows]
+    means, strengths = zip(*found)
+    return np.mean(means, axis=0), np.mean(strengths, axis=0)
 
 
 def _roots(settings: Finetune, prior: Prior | None) -> Float[np.ndarray, "block e e"] | None:

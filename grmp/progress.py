@@ -1,4 +1,4 @@
-"""How far a long computation is, in one plain line every few seconds: widgets and bars do not survive papermill."""
+"""Progress of long computations, one plain line every few seconds: widgets and bars do not survive papermill."""
 
 import time
 from collections.abc import Iterable, Iterator, Sized
@@ -30,7 +30,7 @@ class Progress:
         self._told: float | None = None
 
     def update(self, step: int, items: int = 0, tell: bool = True, **values: float) -> None:
-        """Note that `step` of the total are done, and `items` more items with them; tell it if it is time.
+        """Note that `step` of the total are done, and `items` more items with them; report it if it is time.
 
         Args:
             step: steps done so far, counted from 1.
@@ -55,7 +55,7 @@ class Progress:
 
 
 def track(iterable: Iterable[Item], title: str, total: int | None = None, unit: str = "images") -> Iterator[Item]:
-    """Yield the items of `iterable` and tell how many are done; `total` may be left out where len() knows it."""
+    """Yield the items of `iterable` and report how many are done; `total` may be left out where len() knows it."""
     if total is None:
         if not isinstance(iterable, Sized):
             raise TypeError("total must be given for an iterable without a length")

@@ -1,4 +1,4 @@
-"""Quality-aware gradient regularisation (QGR): the semantic part is taken out of the quality gradient.
+"""Quality-aware gradient regularisation (QGR): the semantic part is projected out of the quality gradient.
 
 GRMP-IQA (arXiv 2409.05381) removes it where the two gradients agree; ProGrad (Zhu et al., ICCV 2023), from which it
 descends, removes the opposing part where they conflict.
@@ -17,7 +17,7 @@ Control = Literal["none", "random_direction", "length"]
 
 
 class Projected(NamedTuple):
-    """The gradients that are left, and the cosine of the angle between the two as they came, each as one vector."""
+    """The gradients after projection, and the cosine between both before it, each taken as one vector."""
 
     gradients: list[Tensor]
     cosine: Float[Tensor, ""]
@@ -26,13 +26,19 @@ class Projected(NamedTuple):
 def project(
     quality: Sequence[Tensor], semantic: Sequence[Tensor], strength: float, when: When, scope: Scope
 ) -> Projected:
-    """Take `strength` times the projection on the semantic gradients out of the quality gradients.
+    """Subtract `strength` times the projection on the semantic gradients from the quality gradients.
 
     `g - strength * <g, d> / |d|^2 * d`, for each `tensor` by itself (as published) or `global`ly; strength 1 is the
     orthogonal projection, 2 the mirror image. `aligned` acts where `<g, d> > 0` (QGR), `conflict` where `<g, d> < 0`
     (ProGrad). A zero direction removes nothing.
 
     Nothing is read back from the device. The cosine is 0 where a gradient is zero.
+
+    >>> quality, semantic = [torch.tensor([2.0, 1.0])], [torch.tensor([4.0, 0.0])]
+    >>> project(quality, semantic, strength=1.0, when="aligned", scope="tensor").gradients
+    [tensor([0., 1.])]
+    >>> project(quality, semantic, strength=1.0, when="conflict", scope="tensor").gradients
+    [tensor([2., 1.])]
     """
     both, squared = inners(quality, semantic), inners(semantic, semantic)
     shares = share_removed(both, squared, strength, when, scope)
@@ -44,7 +50,7 @@ def project(
 def share_removed(
     inner: Float[Tensor, " n"], squared: Float[Tensor, " n"], strength: float, when: When, scope: Scope
 ) -> Float[Tensor, " n"]:
-    """How much of each direction is taken out: `strength * <g, d> / |d|^2`, or zero where `when` does not hold."""
+    """The multiple of each direction to subtract: `strength * <g, d> / |d|^2`, or 0 where `when` does not hold."""
     if scope == "global":
         inner, squared = (values.sum().expand(len(values)) for values in (inner, squared))
     acts = {"aligned": inner > 0, "conflict": inner < 0, "always": inner != 0, "never": inner != inner}[when]

@@ -7,12 +7,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 CONTEXT_STD = 0.02
-"""Spread of fresh context vectors (CoOp, Zhou et al., IJCV 2022; as in the published code) and, ours, of image prompt
-tokens, which the published code draws otherwise: `VisualPrompt.start_as_published`."""
+"""Standard deviation of fresh context vectors (CoOp, Zhou et al., IJCV 2022; as in the published code), and of fresh
+image prompt tokens (ours), which the published code draws otherwise: `VisualPrompt.start_as_published`."""
 
 
 class TextPrompt(nn.Module):
-    """Context vectors [v1]..[vM], shared by all classes, that stand before the class words (CoOp)."""
+    """Context vectors [v1]..[vM], shared by all classes, that stand before the class words (CoOp).
+
+    >>> prompt = TextPrompt(length=2, width=3)
+    >>> embedded = torch.zeros(1, 5, 3)  # start, two placeholders, a class word, end
+    >>> bool((prompt(embedded)[0, 1:3] == prompt.context).all())
+    True
+    """
 
     def __init__(self, length: int, width: int) -> None:
         super().__init__()
@@ -31,17 +37,17 @@ class VisualPrompt(nn.Module):
     Dropout acts on the tokens while they are trained. `norm` is an extra LayerNorm in front of the tower's last one.
     With `projection` all tokens pass one shared linear map, which starts as the identity; for ViT-B/16, 100 tokens and
     depth 12 that makes 1,513,728 parameters, and with the text context of OpenAI's tower the published 1,515,776.
+
+    >>> VisualPrompt(tokens=8, depth=12, width=768)(block=0).shape
+    torch.Size([8, 768])
     """
 
     def __init__(self, tokens: int, depth: int, width: int, dropout: float = 0.0, projection: bool = False) -> None:
         super().__init__()
         self.tokens = nn.Parameter(torch.randn(depth, tokens, width) * CONTEXT_STD)
-        self.projection = nn.Linear(width, width) if projection else nn.Identity()
+        self.projection = _identity_map(width) if projection else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(width)
-        if projection:
-            nn.init.eye_(self.projection.weight)
-            nn.init.zeros_(self.projection.bias)
 
     def start_as_published(self, patch: int) -> None:
         """Draw start values as VPT and the published code do, for a tower whose patches have `patch` pixels a side.
@@ -63,3 +69,10 @@ class VisualPrompt(nn.Module):
     def forward(self, block: int) -> Float[Tensor, "m d"]:
         """The tokens of this block, which class and patch tokens read beside each other."""
         return self.dropout(self.projection(self.tokens[block]))
+
+
+def _identity_map(width: int) -> nn.Linear:
+    layer = nn.Linear(width, width)
+    nn.init.eye_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer

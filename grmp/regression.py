@@ -32,6 +32,10 @@ def fit_predict(
     """Predictions for `test` of the ridge whose strength leave-one-out chooses on the labelled images.
 
     With `standardise`, every channel is first brought to mean 0 and variance 1 over the labelled images.
+
+    >>> embeddings, scores = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([0.0, 0.2, 0.4, 0.6])
+    >>> fit_predict(embeddings, scores, np.array([[1.5]])).round(3)
+    array([0.3])
     """
     return _scaled(RidgeCV(_strengths(standardise)), standardise).fit(train, scores).predict(test)
 
@@ -50,7 +54,7 @@ def predict_each(
     test: Float[np.ndarray, "n e"],
     standardise: bool = False,
 ) -> Float[np.ndarray, "alpha n"]:
-    """Predictions for every strength: what somebody who selects on the test part would choose from."""
+    """Predictions for every strength of the penalty, among which selection on the test part would choose."""
     fitted = (_scaled(Ridge(alpha), standardise).fit(train, scores) for alpha in _strengths(standardise))
     return np.stack([one.predict(test) for one in fitted])
 
@@ -65,7 +69,7 @@ def _scaled(ridge: RegressorMixin, standardise: bool) -> RegressorMixin:
 
 @dataclass(frozen=True)
 class Posterior:
-    """What the labels say of weights that are independent and alike a priori.
+    """Posterior of weights that are independent and of equal variance a priori.
 
     Args:
         weights: their posterior mean under each level of noise.
@@ -85,12 +89,18 @@ class Posterior:
         return weight, float(self.level - self.centre @ weight)
 
     def predict_each(self, test: Float[np.ndarray, "n e"]) -> Float[np.ndarray, "noise n"]:
-        """Predictions under each level of noise: what somebody who selects on the test part would choose from."""
+        """Predictions under each level of noise, among which selection on the test part would choose."""
         return self.level + self.weights @ (test - self.centre).T
 
 
 def fit_bayes(train: Float[np.ndarray, "k e"], scores: Float[np.ndarray, " k"]) -> Posterior:
-    """The posterior from labelled embeddings. The scores' mean, and the logarithm of their scale, have flat priors."""
+    """The posterior from labelled embeddings. The scores' mean, and the logarithm of their scale, have flat priors.
+
+    >>> posterior = fit_bayes(np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([0.0, 0.2, 0.4, 0.6]))
+    >>> weight, bias = posterior.coefficients()
+    >>> round(float(1.5 * weight[0] + bias), 6)  # at the mean of the embeddings
+    0.3
+    """
     centre, level = train.mean(axis=0), scores.mean()
     left, sizes, right = np.linalg.svd(train - centre, full_matrices=False)
     left, sizes, right = (part[: len(train) - 1] for part in (left.T, sizes, right))  # the mean took one dimension

@@ -45,7 +45,7 @@ def start(compute: Compute) -> Runtime:
 
 
 def find_device(wanted: Literal["auto", "cpu", "cuda"], key: str = "device") -> torch.device:
-    """The device that is meant; `auto` is the GPU where there is one. `key` says where the user wrote it.
+    """The device to compute on; `auto` is the GPU where there is one. `key` says where the user wrote it.
 
     Raises:
         UserError: `cuda` where there is none.

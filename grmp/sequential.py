@@ -5,6 +5,7 @@ meta weights, which are what is kept, go a share of the way to the mean of what 
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 
 import pandas as pd
 import torch
@@ -12,13 +13,13 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from grmp.checks import check_step, largest
-from grmp.crops import even_crops
+from grmp.crops import centre_views, cut_views
 from grmp.deal import TaskPool, deal
 from grmp.model import PromptedCLIP
 from grmp.pretrain import REMEDY, Batch, draw_batch, make_loss, trainable_prompts
 from grmp.progress import Progress
 from grmp.runtime import Runtime
-from grmp.settings import Pretrain
+from grmp.settings import Input, Pretrain
 from grmp.training import Store, Training
 
 OPTIMISERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
@@ -39,17 +40,19 @@ def batches(
     scores: Float[Tensor, " n"],
     pool: TaskPool,
     settings: Pretrain,
-    crop: int,
+    sight: Input,
     generator: torch.Generator,
 ) -> Iterator[Batch]:
     """All of a type's support images once, in batches and random order; behind each of them a random query batch."""
     pool, scores = deal(pool, scores, settings, generator)
     order = torch.tensor(pool.support)[torch.randperm(len(pool.support), generator=generator)]
     for part in order.split(settings.support):
-        yield draw_batch(images, scores, part.tolist(), len(part), crop, generator)
+        yield draw_batch(images, scores, part.tolist(), len(part), sight, generator)
         drawn = torch.randperm(len(pool.query), generator=generator)[: settings.query].tolist()
         chosen = [pool.query[index] for index in drawn]
-        yield Batch(torch.stack([even_crops(queries[index], crop, 1)[0] for index in chosen]), scores[chosen], chosen)
+        views = zip(chosen, cycle(centre_views(sight.views)))
+        crops = [cut_views(queries[index], [view], sight.crop)[0] for index, view in views]
+        yield Batch(torch.stack(crops), scores[chosen], chosen)
 
 
 def pretrain_sequential(
@@ -59,7 +62,7 @@ def pretrain_sequential(
     scores: Float[Tensor, " n"],
     pools: dict[str, TaskPool],
     settings: Pretrain,
-    crop: int,
+    sight: Input,
     runtime: Runtime,
     generator: torch.Generator,
     store: Store | None = None,
@@ -88,7 +91,7 @@ def pretrain_sequential(
         for name in chosen:
             if where not in settings.lasting:
                 optimiser.state.clear()
-            for batch in batches(images, queries, scores, pools[name], settings, crop, generator):
+            for batch in batches(images, queries, scores, pools[name], settings, sight, generator):
                 optimiser.zero_grad()
                 value = loss(prompts, batch)
                 value.backward()

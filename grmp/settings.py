@@ -12,6 +12,8 @@ from grmp.io.plain import parse
 Count = Annotated[int, Field(ge=1, strict=True)]
 Fraction = Annotated[float, Field(gt=0, lt=1, strict=True)]
 Rate = Annotated[float, Field(gt=0, strict=True)]
+Pixels = Annotated[int, Field(ge=32, le=4096, strict=True)]
+Crops = Annotated[int, Field(ge=1, le=1024, strict=True)]  # a checkpoint of anybody's cannot ask for more
 
 
 class Section(BaseModel):
@@ -84,16 +86,19 @@ class Prompts(Section):
     underscore: bool = False
 
 
-class Image(Section):
-    """What the image tower sees."""
+class Input(Section):
+    """What the image tower sees of an image, as `grmp.crops.cut_views` cuts it."""
 
-    short_side: Annotated[int, Field(ge=32, strict=True)]
-    crop: Annotated[int, Field(ge=32, multiple_of=16, strict=True)]
+    views: Annotated[tuple[tuple[Pixels | Literal["native"], Crops], ...], Field(min_length=1, max_length=16)]
+    crop: Annotated[Pixels, Field(multiple_of=16)]
 
     @model_validator(mode="after")
-    def _crops_fit(self) -> "Image":
-        if self.crop > self.short_side:
-            raise ValueError("crop must not be larger than short_side: crops are cut from images of that size")
+    def _crops_fit(self) -> "Input":
+        scales = [scale for scale, _ in self.views]
+        if any(scale != "native" and scale < self.crop for scale in scales):
+            raise ValueError("crop must not be larger than a scale of views: crops are cut from images of that size")
+        if len(set(scales)) < len(scales):
+            raise ValueError("views names a scale twice; write its crops as one number")
         return self
 
 
@@ -115,6 +120,7 @@ class Pretrain(Section):
     split: Literal["photographs", "images"] = "photographs"
     labels: Literal["fixed", "stretched"] = "fixed"
     fit: Literal["crops", "squash"] = "crops"
+    side: Pixels = 256
     mixtures: bool
     patches: Annotated[float, Field(gt=0, le=1, strict=True)]
     draw: Count
@@ -124,9 +130,8 @@ class Finetune(Section):
     """Adaptation to a few labels."""
 
     blocks: Count
-    views: Count
     crops: Literal["fixed", "batch"] = "fixed"
-    side: Annotated[int, Field(ge=32, strict=True)] = 244
+    side: Pixels = 244
     labels: Literal["fixed", "stretched"] = "fixed"
     dropout: bool = False
     steps: Count
@@ -163,7 +168,7 @@ class Method(Section):
 
     compute: Compute
     prompts: Prompts
-    image: Image
+    image: Input
     pretrain: Pretrain
     finetune: Finetune
     qgr: Qgr

@@ -1,4 +1,4 @@
-"""Sentences as CLIP reads them: tokens, embeddings, and the nine scene sentences."""
+"""Tokens and embeddings of sentences, and the nine scene sentences."""
 
 from functools import cache
 
@@ -29,7 +29,11 @@ def _tokenizer(context_length: int) -> SimpleTokenizer:
 
 
 def scene_texts(template: str = SCENE_TEMPLATES[0], underscore: bool = False) -> list[str]:
-    """One sentence per scene of `SCENES`; `underscore` keeps that of `still_life`, as the published code does."""
+    """One sentence per scene of `SCENES`; `underscore` keeps that of `still_life`, as the published code does.
+
+    >>> scene_texts()[0]
+    'a photo of a animal'
+    """
     return [template.format(scene if underscore else scene.replace("_", " ")) for scene in SCENES]
 
 

@@ -1,4 +1,4 @@
-"""open_clip's two towers, opened at the indices where prompts attach and where frozen work ends.
+"""open_clip's two towers, split at the blocks where prompts attach and where frozen computation ends.
 
 The arithmetic is open_clip's own. Attention is written with batch-first matrix products, because
 `nn.MultiheadAttention` falls back to a slow batched product when its weights are frozen but its input is not, which
@@ -9,6 +9,7 @@ makes of its prompt tokens, as the next block brings its own, and of the last bl
 import torch
 from jaxtyping import Float, Int
 from open_clip import CLIP
+from open_clip.transformer import ResidualAttentionBlock
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -84,7 +85,7 @@ def first_token_attention(
 
 
 def run_block(
-    block: nn.Module,
+    block: ResidualAttentionBlock,
     x: Float[Tensor, "b n d"],
     mask: Float[Tensor, "n n"] | None = None,
     context: Float[Tensor, "m d"] | None = None,
@@ -96,7 +97,7 @@ def run_block(
 
 
 def run_first_token(
-    block: nn.Module, x: Float[Tensor, "b n d"], context: Float[Tensor, "m d"] | None = None
+    block: ResidualAttentionBlock, x: Float[Tensor, "b n d"], context: Float[Tensor, "m d"] | None = None
 ) -> Float[Tensor, "b 1 d"]:
     """The first token behind the block, and no other."""
     shared = None if context is None else block.ln_1(context)

@@ -1,4 +1,4 @@
-"""Training that goes on where it was interrupted, to the same bits as if it had not been."""
+"""Training loops that resume after an interruption, with bit-equal results."""
 
 import json
 import time
@@ -14,7 +14,7 @@ TIMES = 20
 
 
 class Store(Protocol):
-    """Where the state of one training is kept; its owner sees to it that no other training's state is read."""
+    """Where the state of one training is kept; whoever makes it ensures that no other training's state is read."""
 
     def read(self) -> tuple[dict[str, str], dict[str, Tensor]] | None:
         """Texts and tensors as they were written last; None where there are none."""

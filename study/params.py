@@ -8,7 +8,7 @@ import typer
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from grmp.errors import UserError
-from grmp.settings import Align, Backbone, Count, Fraction, Method, Section, check, read_yaml
+from grmp.settings import Align, Backbone, Count, Fraction, Method, Pixels, Section, check, read_yaml
 from study.command import run_command
 from study.variants import VARIANTS
 
@@ -41,6 +41,7 @@ class Photos(Section):
 class Distort(Section):
     """The generated sets."""
 
+    short_side: Pixels
     window: Annotated[float, Field(gt=0, le=1, strict=True)]
     levels_per_task: Annotated[int, Field(ge=1, le=5, strict=True)]
     mixture: tuple[Count, Annotated[int, Field(ge=1, le=25, strict=True)]]
@@ -101,7 +102,7 @@ class Params(Method):
     grid: Grid
     sweep: Sweep
     target: Target | None = None
-    choices: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Change] = {}
+    choices: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Change] = Field(default_factory=dict)
 
     def changed(self, change: dict[str, Any]) -> tuple["Params", str]:
         """These settings with the keys of `change` at their new values, and the variant to run (`full` if not named).

@@ -34,4 +34,5 @@ VARIANTS = {
     "ridge": Variant(mpp=False, qgr=False, tuned=False),
     "probe": Variant(mpp=False, qgr=False, tuned=False, probe=True),
     "full_probe": Variant(probe=True),
+    "without_mpp_probe": Variant(mpp=False, probe=True),
 }

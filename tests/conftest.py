@@ -23,7 +23,7 @@ from grmp.scoring.scorer import Input, Scorer
 from grmp.scoring.scorer_file import save
 from study.data.sets import Fold
 from study.params import Params, load
-from study.stages.cells import Study
+from study.stages.inputs import Inputs
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = ROOT / "assets" / "photos"
@@ -38,8 +38,8 @@ SMALL = {
     "compute": {"device": "cpu", "precision": "fp32", "threads": 1, "seed": 1},
     "prompts": {"context": 4, "image_tokens": 2, "depth": 3, "dropout": 0.1, "projection": True},
     "align": {"width": 32, "layers": 3, "heads": 2, "context_length": 32, "crops": 2, "steps": 20},
-    "image": {"crop": 48},
-    "finetune": {"blocks": 2, "views": 2, "steps": 4, "batch": 4, "evaluations": 2},
+    "image": {"crop": 48, "views": ((48, 2),)},
+    "finetune": {"blocks": 2, "steps": 4, "batch": 4, "evaluations": 2},
     "qgr": {"when": "aligned", "strength": 1.0, "scope": "tensor"},
     "pretrain": {
         "algorithm": "fomaml",
@@ -117,14 +117,14 @@ def prior() -> Prior:
 
 
 @pytest.fixture
-def study(clip: CLIP, model: PromptedCLIP, settings: Params, runtime: Runtime, prior: Prior) -> Study:
+def study(clip: CLIP, model: PromptedCLIP, settings: Params, runtime: Runtime, prior: Prior) -> Inputs:
     """Random features of 21 target images, and two repeats on one split of them."""
     generator = torch.Generator().manual_seed(4)
     plain = prompted(clip, settings.prompts.model_copy(update={"image_tokens": 0})).eval()
     crops = torch.randint(0, 256, (POOL + TEST, 2, 3, 48, 48), dtype=torch.uint8, generator=generator)
     order = torch.randperm(POOL + TEST, generator=generator)
     fold = Fold(order[:POOL].sort().values, order[POOL:].sort().values)
-    return Study(
+    return Inputs(
         plain=frozen_features(plain, crops, 1, runtime, "plain", probe_blocks=[1, 2, 3]),
         meta=frozen_features(model, crops, 1, runtime, "meta", probe_blocks=[1, 2, 3]),
         scores=torch.rand(POOL + TEST, generator=generator),
@@ -182,7 +182,7 @@ def card(settings: Params, runtime: Runtime) -> Card:
 @pytest.fixture
 def scorer(model: PromptedCLIP) -> Scorer:
     """The tiny CLIP as a metric: shorter side 64 pixels, three crops of 48."""
-    return Scorer(model, Input(short_side=64, crop=48, views=3))
+    return Scorer(model, Input(views=((64, 3),), crop=48))
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from grmp.settings import Backbone
 
 TINY = {
     "compute": {"device": "cpu", "precision": "fp32", "threads": 1},
-    "distort": {"short_side": 48, "levels_per_task": 2, "train_images": 12, "test_images": 8},
+    "distort": {"short_side": 64, "levels_per_task": 2, "train_images": 12, "test_images": 8},
     "backbone": {"source": "local", "name": "tiny", "weights": "tiny.safetensors"},
     "align": {"crops": 2},
     "prompts": {"image_tokens": 2, "depth": 3},
-    "image": {"crop": 48},
+    "image": {"views": [[48, 1], ["native", 1]], "crop": 48},
     "pretrain": {"outer_steps": 2, "tasks": 2, "support": 2, "query": 2},
     "finetune": {"steps": 4, "batch": 4, "evaluations": 2},
     "grid": {"variants": ["full", "without_qgr"], "labels": [4], "repeats": 2},
@@ -42,7 +42,7 @@ def edit(folder: Path, changes: dict[str, dict]) -> None:
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Run a command in `folder`, with the tools of this environment and the library of the clone around it."""
-    clone = folder if (folder / "grmp").is_dir() else folder.parents[1]
+    clone = folder if (folder / "grmp").is_dir() else folder.parent
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1", "PYTHONPATH": str(clone)}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

@@ -9,7 +9,6 @@ import torch
 from conftest import CONFIG, ROOT, SMALL
 from PIL import Image
 
-from grmp import features
 from grmp.crops import even_crops, resize_image
 from grmp.errors import in_one_line
 from grmp.features import frozen_features
@@ -17,15 +16,16 @@ from grmp.io import backbone
 from grmp.io.decode import read_image
 from grmp.io.prompts_file import save_prompts
 from grmp.model import PromptedCLIP, prompted
-from grmp.pretrain import make_pools, pretrain
-from grmp.runtime import Runtime, generator, start
+from grmp.pretrain import pretrain
+from grmp.runtime import Runtime, Stream, generator, start
 from grmp.settings import Compute
 from study.data import generate, photos, sets
 from study.data.labels import similarity
 from study.data.sets import Fold
+from study.data.tasks import make_pools
 from study.params import Params, load
-from study.stages import cells
-from study.stages.cells import Study
+from study.stages import cells, features
+from study.stages.inputs import Inputs
 
 SHORT_SIDE, CROP, BLOCK = 64, 48, 1
 
@@ -42,7 +42,7 @@ def run(folder: Path, photographs: Path, seed: int = 1, threads: int = 1, device
     settings = settings_for(seed, threads, device)
     runtime = start(settings.compute)
     manifest = _distort(folder / "set", photographs, settings.compute)
-    images = sets.read_images(folder / "set", manifest)
+    images = list(sets.read_images(folder / "set", manifest))
     torch.manual_seed(seed)
     clip = backbone.build(CONFIG).eval().requires_grad_(False)
     model = prompted(clip, settings.prompts).to(runtime.device)
@@ -79,7 +79,7 @@ def _pretrain(
 ) -> pd.DataFrame:
     pools = make_pools(manifest, set(manifest["photograph"].unique()[:2]))
     draws = generator(settings.compute.seed, Stream.TASKS)
-    return pretrain(model, images, sets.scores(manifest), pools, settings.pretrain, CROP, runtime, draws)
+    return pretrain(model, images, sets.scores(manifest), pools, settings.pretrain, settings.image, runtime, draws)
 
 
 def _study(
@@ -89,12 +89,12 @@ def _study(
     manifest: pd.DataFrame,
     settings: Params,
     runtime: Runtime,
-) -> Study:
+) -> Inputs:
     crops = torch.stack([even_crops(image, CROP, 2) for image in images])
     plain = prompted(clip, settings.prompts.model_copy(update={"image_tokens": 0})).eval().to(runtime.device)
     pool = np.arange(len(images)) % 2 == 0
     fold = Fold(*(torch.from_numpy(np.flatnonzero(part)) for part in (pool, ~pool)))
-    return Study(
+    return Inputs(
         plain=frozen_features(plain, crops, BLOCK, runtime, "plain"),
         meta=frozen_features(model.eval(), crops, BLOCK, runtime, "meta"),
         scores=sets.scores(manifest),

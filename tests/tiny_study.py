@@ -9,7 +9,6 @@ from conftest import CONFIG, ROOT, SMALL
 from open_clip import CLIP
 from ruamel.yaml import YAML
 
-from grmp import features
 from grmp.io import backbone
 from grmp.io.prompts_file import save_prompts
 from grmp.model import prompted
@@ -17,6 +16,7 @@ from grmp.settings import Backbone
 from study import params
 from study.data import photos, sets
 from study.data.labels import LabelMap
+from study.stages import features
 
 
 def make_study(folder: Path, photographs: Path, clip: CLIP) -> None:
@@ -36,7 +36,7 @@ def make_study(folder: Path, photographs: Path, clip: CLIP) -> None:
     _make_target(artifacts / "distorted/target", photos.read_manifest(photographs))
     LabelMap([0.0, 0.5, 1.0], [0.0, 0.4, 0.9]).save(artifacts / "distorted/label_map.json")
     paths = {"target": artifacts / "distorted/target", "clip_path": clip_path, "prompts_path": prompts_path}
-    features.main("meta", artifacts / "features/meta.safetensors", **paths, params_path=path)
+    features.main(artifacts / "features", **paths, params_path=path)
 
 
 def _make_target(folder: Path, photographs: list[photos.Photograph]) -> None:

@@ -1,4 +1,4 @@
-"""Whether a CLIP's configuration, out of anybody's file, describes the weights beside it; before memory is taken."""
+"""Checks that a checkpoint's CLIP configuration describes its weights, before memory is allocated."""
 
 from collections.abc import Callable
 
@@ -12,13 +12,14 @@ LONGEST_CONTEXT = 1024
 
 
 def check(config: object) -> None:
-    """See that `config` has open_clip's two towers, of sizes that end.
+    """Check that `config` has open_clip's two towers, of bounded sizes.
 
     Raises:
         ValueError: it has not; with what is wrong in words.
     """
-    towers = [config.get(name) for name in ("vision_cfg", "text_cfg")] if isinstance(config, dict) else []
-    if not towers or not all(isinstance(tower, dict) for tower in towers):
+    found = [config.get(name) for name in ("vision_cfg", "text_cfg")] if isinstance(config, dict) else []
+    towers = [tower for tower in found if isinstance(tower, dict)]
+    if len(towers) != 2:
         raise ValueError("is no configuration of open_clip's")
     limits = [(towers[0], "layers", MOST_BLOCKS), (towers[1], "layers", MOST_BLOCKS)]
     for tower, name, most in [*limits, (towers[1], "context_length", LONGEST_CONTEXT)]:
@@ -29,7 +30,7 @@ def check(config: object) -> None:
 
 
 def check_describes(make: Callable[[], nn.Module], weights: dict[str, Tensor]) -> None:
-    """See that the model of `make` would have exactly these weights. Takes no memory for its own.
+    """Check that the model of `make` would have exactly these weights, without allocating it.
 
     Raises:
         ValueError: another name or shape, or `make` fails.

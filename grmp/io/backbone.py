@@ -1,4 +1,4 @@
-"""Which CLIP, from where, verified; kept as one safetensors file that says what it is."""
+"""The pretrained CLIP: obtained, verified, and kept as one safetensors file with its configuration."""
 
 import copy
 import json

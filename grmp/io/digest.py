@@ -23,7 +23,7 @@ def digest(*values: object) -> str:
 def _parts(value: object) -> Iterator[bytes | memoryview]:
     if isinstance(value, Tensor):
         yield f"{value.dtype} {tuple(value.shape)};".encode()
-        yield memoryview(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        yield value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
     elif isinstance(value, dict):
         yield from _parts(list(value.items()))
     elif isinstance(value, list | tuple):

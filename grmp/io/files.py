@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all: written beside their place, flushed to the disk, then renamed."""
+"""Atomic writing of files: beside their place, flushed to the disk, then renamed."""
 
 import os
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from grmp.errors import UserError
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Yield a path to write to; what lies there afterwards becomes `path` in one step. Makes folders.
+    """Yield a temporary path to write to, which is renamed to `path` at the end. Makes folders.
 
     Raises:
         UserError: the disk is full, the folder is read-only, or the like; `path` is then as it was.
@@ -33,7 +33,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 to `path`, so that no reader ever sees a part of it.
+    """Write `text` as UTF-8 to `path`, atomically.
 
     Raises:
         UserError: as `whole`.

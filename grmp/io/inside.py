@@ -1,4 +1,4 @@
-"""Names in a table stand for files of one folder: none may lead out of it."""
+"""Refuses names in tables that lead out of their folder."""
 
 import os
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from grmp.errors import UserError
 
 
 def refuse_outside(table: Path | str, folder: Path, names: Iterable[object]) -> None:
-    """See that each of the `names` that `table` gives lies below `folder`, whether or not it is there.
+    """Check that each of the `names` that `table` gives lies below `folder`, whether or not it is there.
 
     Raises:
         UserError: an absolute path, one with `..`, a link that leads out of the folder, or no name at all.

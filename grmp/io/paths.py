@@ -1,4 +1,4 @@
-"""Where the study leaves its files unless a command is told otherwise; below the study's folder."""
+"""Default paths of the study's files, relative to its folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ FITTED = CHECKPOINTS / "fitted.safetensors"
 
 @dataclass(frozen=True)
 class Folders:
-    """Where earlier stages left what fine-tuning starts from."""
+    """Files of earlier stages from which fine-tuning starts."""
 
     clip: Path = Path("artifacts/weights/clip.safetensors")
     prompts: Path = Path("artifacts/prompts/prompts.safetensors")

@@ -1,5 +1,6 @@
-"""YAML that is data and nothing else: no aliases, no tags that make objects, no nesting without end."""
+"""A safe subset of YAML: no aliases, no tags that make objects, bounded nesting."""
 
+import io
 import math
 from collections.abc import Iterator
 
@@ -52,7 +53,7 @@ def _refuse_bombs(events: Iterator[Event]) -> None:
 
 
 def refuse_objects(value: object) -> None:
-    """See that a value is made of text, numbers, true, false, null, lists and mappings alone.
+    """Check that a value is made of text, numbers, true, false, null, lists and mappings alone.
 
     papermill writes anything else into the notebook's code as it prints, quotes and all.
 
@@ -72,3 +73,13 @@ def refuse_objects(value: object) -> None:
             raise ValueError(f"has a whole number of {round(math.log10(abs(value)))} digits")
     elif value is not None and type(value) not in (str, float, bool):
         raise ValueError(f"has a value of the kind {type(value).__name__}; text goes into quotes")
+
+
+def compact(values: dict) -> str:
+    """One line of YAML without the outer braces, such as `steps: 25, labels: [10, 50, 0.2]`."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = True
+    yaml.sort_base_mapping_type_on_output, yaml.width = False, 100_000  # type: ignore[assignment] # declared as None
+    stream = io.StringIO()
+    yaml.dump(values, stream)
+    return stream.getvalue().strip()[1:-1]

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from grmp.errors import one_line
+from grmp.io.plain import compact
 from grmp.runtime import Runtime
 from grmp.settings import Method, Section
-from study.reports.provenance import compact
 
 LINE = "{:<12}{}"
 

@@ -1,6 +1,7 @@
 """The full recipe on somebody's few labels: CLIP, meta-trained prompts and the probe's prior in, a scorer out."""
 
 import copy
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from grmp.crops import even_crops
+from grmp.crops import cut_views, view_weights
 from grmp.features import Features, frozen_features
 from grmp.finetune import finetune, label
 from grmp.io import backbone, prior_file
@@ -23,7 +24,7 @@ from grmp.runtime import Runtime, Stream, generator, start
 from grmp.scoring.card import Card, HeldOut, Labels, computed_on, parameters
 from grmp.scoring.inputs import read_input
 from grmp.scoring.opinions import Bounds, Opinions, own_bounds, scale
-from grmp.scoring.scorer import Scorer, input_of
+from grmp.scoring.scorer import Scorer
 from grmp.scoring.scorer_file import save
 from grmp.settings import Method
 
@@ -39,9 +40,10 @@ def compute_features(
     untouched.eval().requires_grad_(False).to(runtime.device)
     block = first_trained_block(model, settings.finetune.blocks)
     probe, title = settings.finetune.probe_blocks, "labelled images, with prompts"
-    prompted_ones = frozen_features(model, crops, block, runtime, title, probe_blocks=probe)
+    weights = view_weights(settings.image.views)
+    prompted_ones = frozen_features(model, crops, block, runtime, title, probe_blocks=probe, weights=weights)
     plain_ones = frozen_features(untouched, crops, block, runtime, "labelled images, without", keep_tokens=False)
-    return Features(prompted_ones.tokens, plain_ones.embeddings, prompted_ones.middle)
+    return replace(prompted_ones, embeddings=plain_ones.embeddings)
 
 
 def adapt(
@@ -49,11 +51,11 @@ def adapt(
 ) -> Scorer:
     """A copy of `model`, fine-tuned on images and their scores in [0, 1], with a probe. Nothing else enters."""
     model = copy.deepcopy(model).to(runtime.device)
-    labelled = label(model, seen.tokens, seen.embeddings, scores)
+    labelled = label(model, seen, scores)
     nobody = seen.at(torch.arange(0))
     draws = generator(settings.compute.seed, Stream.FIT)
     finetune(model, labelled, nobody, settings.finetune, settings.qgr, runtime, draws, f"fit {len(scores)} labels")
-    return Scorer(model, input_of(settings), fit_probe(seen, scores, settings.finetune, taught)).to(runtime.device)
+    return Scorer(model, settings.image, fit_probe(seen, scores, settings.finetune, taught)).to(runtime.device)
 
 
 def split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
@@ -106,8 +108,8 @@ def fit(opinions: Opinions, share: float, settings: Method, out: Path, folders: 
     folders, runtime = folders or Folders(), start(settings.compute)
     model = load_prompts(folders.prompts, backbone.load(folders.clip, settings.image.crop), settings.prompts)
     model.eval().requires_grad_(False).to(runtime.device)
-    images = (read_input(path, settings.image.short_side) for path in opinions.paths)
-    crops = torch.stack([even_crops(image, settings.image.crop, settings.finetune.views) for image in images])
+    views, crop = settings.image.views, settings.image.crop
+    crops = torch.stack([cut_views(read_input(path), views, crop) for path in opinions.paths])
     seen = compute_features(model, crops, settings, runtime)
     taught = prior_file.load(folders.prior, model, settings.finetune.probe_blocks)
     held_out = assess(model, taught, seen, opinions, share, settings, runtime)

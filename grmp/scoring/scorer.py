@@ -5,39 +5,23 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from PIL import Image
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from grmp.crops import even_crops, resize_tensor, to_float
+from grmp.crops import average, cut_views, to_float, view_weights
 from grmp.errors import UserError
 from grmp.model import PromptedCLIP
 from grmp.probe import Probe
 from grmp.scoring.inputs import SMALLEST_SIDE, Source, read_input
-from grmp.settings import Method, Section
+from grmp.settings import Input
 
-MOST_PIXELS, MOST_VIEWS = 4096, 1024  # a checkpoint of anybody's cannot ask for more
 READERS = 4  # threads that decode and resize images while the model works
-
-
-class Input(Section):
-    """What the model sees of an image: `views` square crops of `crop` pixels, once its shorter side is `short_side`."""
-
-    short_side: Annotated[int, Field(ge=SMALLEST_SIDE, le=MOST_PIXELS, strict=True)]
-    crop: Annotated[int, Field(ge=1, le=MOST_PIXELS, strict=True)]
-    views: Annotated[int, Field(ge=1, le=MOST_VIEWS, strict=True)]
-
-    @model_validator(mode="after")
-    def _crops_fit(self) -> "Input":
-        if self.crop > self.short_side:
-            raise ValueError("crops are cut from images whose shorter side is short_side")
-        return self
 
 
 class Scored(NamedTuple):
@@ -48,18 +32,13 @@ class Scored(NamedTuple):
     error: str
 
 
-def input_of(settings: Method) -> Input:
-    """The input with which the study judges test images."""
-    return Input(short_side=settings.image.short_side, crop=settings.image.crop, views=settings.finetune.views)
-
-
 class Scorer(nn.Module):
     """A no-reference quality metric: in (0, 1), higher is better, differentiable in the image. Its weights are frozen.
 
     Args:
         model: a trained model for crops of `view.crop` pixels.
         view: what it sees of an image.
-        probe: averages a regression into the quality of every crop; None: the model alone.
+        probe: averages a regression into the quality; None: the model alone.
     """
 
     def __init__(self, model: PromptedCLIP, view: Input, probe: Probe | None = None) -> None:
@@ -83,19 +62,21 @@ class Scorer(nn.Module):
             raise ValueError(f"images must be [b, 3, h, w] with h and w from {SMALLEST_SIDE}, not {list(images.shape)}")
         if not images.is_floating_point():
             raise ValueError(f"images must be floats in [0, 1], not {images.dtype}")
-        return self._judge(self._views(resize_tensor(images.float(), self.view.short_side)))
+        return self._judge(self._views(images.float()))
 
-    def _views(self, images: Tensor) -> Tensor:
-        return even_crops(images, self.view.crop, self.view.views)
+    def _views(self, images: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "view *b 3 s s"]:
+        return cut_views(images, self.view.views, self.view.crop)
 
     def _judge(self, views: Float[Tensor, "view b 3 s s"]) -> Float[Tensor, " b"]:
-        return self._judge_crops(views.flatten(0, 1)).unflatten(0, views.shape[:2]).mean(dim=0)
+        crops, weights = views.flatten(0, 1), view_weights(self.view.views)
 
-    def _judge_crops(self, crops: Float[Tensor, "b 3 s s"]) -> Float[Tensor, " b"]:
+        def mean(values: Float[Tensor, "crop *shape"]) -> Float[Tensor, "b *shape"]:
+            return average(values.unflatten(0, views.shape[:2]).transpose(0, 1), weights)
+
         if self.probe is None:
-            return self.model(crops)
+            return mean(self.model(crops))
         embeddings, middle = self.model.encode_along(crops, self.probe.settings.blocks)
-        return self.probe(self.model.quality_logit(embeddings).sigmoid(), middle)
+        return self.probe(mean(self.model.quality_logit(embeddings).sigmoid()), mean(middle))
 
     def score(self, images: Source | Iterable[Source], batch: int = 32) -> pd.DataFrame:
         """Quality of files, Pillow images or RGB bytes (uint8, height x width x 3), `batch` at a time.
@@ -124,9 +105,9 @@ class Scorer(nn.Module):
                 yield ready
         yield ahead
 
-    def _read(self, source: Source) -> UInt8[Tensor, "view 3 s s"] | UserError:
+    def _read(self, source: Source) -> Float[Tensor, "view 3 s s"] | UserError:
         try:
-            return self._views(read_input(source, self.view.short_side))
+            return self._views(to_float(read_input(source)))
         except UserError as error:
             return error
 
@@ -135,7 +116,7 @@ class Scorer(nn.Module):
         read = [job.result() for job in jobs]
         views = [value for value in read if not isinstance(value, UserError)]
         device = self.model.mean.device
-        qualities = iter(self._judge(to_float(torch.stack(views, dim=1).to(device))).tolist() if views else [])
+        qualities = iter(self._judge(torch.stack(views, dim=1).to(device)).tolist() if views else [])
         return [
             Scored(name, float("nan"), str(value)) if isinstance(value, UserError) else _scored(name, next(qualities))
             for name, value in zip(_names(sources, place), read)

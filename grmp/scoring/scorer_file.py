@@ -15,8 +15,8 @@ from grmp.model import prompted
 from grmp.probe import Probe, ProbeSettings
 from grmp.runtime import find_device
 from grmp.scoring.card import Card
-from grmp.scoring.scorer import Input, Scorer
-from grmp.settings import Backbone, Prompts, Section
+from grmp.scoring.scorer import Scorer
+from grmp.settings import Backbone, Input, Prompts, Section
 
 REMEDY = "`dvc repro release` makes the study's own checkpoint, `grmp fit` one from your labels"
 
@@ -74,7 +74,7 @@ def load(path: str | Path = paths.STUDY, device: Literal["auto", "cpu", "cuda"] 
 
     def make() -> Scorer:
         model = prompted(backbone.build(blueprint.config), blueprint.prompts)
-        probe = blueprint.probe and Probe(blueprint.probe, model.clip.visual.output_dim)
+        probe = Probe(blueprint.probe, model.clip.visual.output_dim) if blueprint.probe else None
         return Scorer(model, blueprint.input, probe)
 
     try:

@@ -102,22 +102,22 @@ def window(image: UInt8[np.ndarray, "h w 3"], recipe: Recipe, least: float) -> U
     return np.ascontiguousarray(image[top : top + height, left : left + width])
 
 
-def make(recipe: Recipe, photograph: bytes, short_side: int, least: float = 1.0) -> tuple[bytes, float]:
+def make(recipe: Recipe, photograph: bytes, settings: Distort) -> tuple[bytes, float]:
     """The image as a JPEG file's bytes, and its similarity to the window of the photograph that it shows.
 
     Args:
         recipe: what is done to the photograph.
         photograph: its file's bytes.
-        short_side: pixels of the image's shorter side.
-        least: of `window`.
+        settings: `window` and `short_side` are read.
 
     Raises:
         UserError: the photograph cannot be read.
     """
-    reference = window(decode_image(photograph, recipe.photograph.path), recipe, least)
+    reference = window(decode_image(photograph, recipe.photograph.path), recipe, settings.window)
     image = render(recipe, reference)
     shown = BytesIO()
-    Image.fromarray(resize_image(image, short_side)).save(shown, "jpeg", quality=95, subsampling=0)
+    stored = resize_image(image, min(settings.short_side, *image.shape[:2]))  # never enlarged: that would blur
+    Image.fromarray(stored).save(shown, "jpeg", quality=95, subsampling=0)
     return shown.getvalue(), similarity(reference, image)
 
 
@@ -128,7 +128,7 @@ def _content(photograph: Photograph) -> bytes:
         raise UserError(f"{photograph.path}: cannot be read ({error.strerror})") from None
 
 
-def write_images(recipes: list[Recipe], folder: Path, settings: Distort, short_side: int, title: str) -> pd.DataFrame:
+def write_images(recipes: list[Recipe], folder: Path, settings: Distort, title: str) -> pd.DataFrame:
     """Make all images below `folder/images`, side by side, and return the set's manifest, still without scores.
 
     Columns: image, photograph, distortions (numbers in order, such as `7+21`), levels (`3+1`), scene, part,
@@ -137,15 +137,14 @@ def write_images(recipes: list[Recipe], folder: Path, settings: Distort, short_s
     Args:
         recipes: of the images.
         folder: of the set.
-        settings: `window` is read.
-        short_side: pixels of the images' shorter side.
+        settings: `window` and `short_side` are read.
         title: of the progress.
 
     Raises:
         UserError: a photograph cannot be read, an image cannot be written, or as `run_pieces`.
     """
     progress, values = Progress(title, len(recipes)), []
-    made = run_pieces(_make, ((recipe, _content(recipe.photograph)) for recipe in recipes), (settings, short_side), 1)
+    made = run_pieces(_make, ((recipe, _content(recipe.photograph)) for recipe in recipes), settings, 1)
     for done, (recipe, (content, value)) in enumerate(zip(recipes, made), 1):
         with whole(folder / "images" / recipe.name) as beside:
             beside.write_bytes(content)
@@ -154,9 +153,8 @@ def write_images(recipes: list[Recipe], folder: Path, settings: Distort, short_s
     return pd.DataFrame([_row(recipe) | {"similarity": value} for recipe, value in zip(recipes, values)])
 
 
-def _make(shared: tuple[Distort, int], recipe: Recipe, photograph: bytes) -> tuple[bytes, float]:
-    settings, short_side = shared
-    return make(recipe, photograph, short_side, settings.window)
+def _make(settings: Distort, recipe: Recipe, photograph: bytes) -> tuple[bytes, float]:
+    return make(recipe, photograph, settings)
 
 
 def _row(recipe: Recipe) -> dict[str, str]:

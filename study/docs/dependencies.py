@@ -1,4 +1,4 @@
-"""Which sources every DVC stage runs through, from their imports: what its list of dependencies has to hold.
+"""The source dependencies of every DVC stage, from their imports.
 
 `python -m study.docs.dependencies` writes these lists into both pipelines. Some packages stand as a whole for what is
 imported of them.

@@ -18,20 +18,20 @@ tables, a value of another kind or out of its range is an error that names the f
 `python -m study.params` checks the file. The column *published* has what the preset `human/published.yaml` sets, the
 published recipe as far as it is known (arXiv 2409.05381 and its code), and is empty where the key is ours.
 
-To change a value, edit `params.yaml` and run `make study`: only what depends on it runs again. To try one without
+To change a value, edit `params.yaml` and run `dvc repro`: only what depends on it runs again. To try one without
 editing: `dvc exp run -S SECTION.KEY=VALUE` (see [tweak.md](tweak.md)). This page is written by `make docs` from
-`params.yaml` and `grmp/settings.py`."""
+`params.yaml`, `grmp/settings.py` and `study/params.py`; what only human scores need is from `human/params.yaml`."""
 _SECTION = re.compile(r"(\w+):\s*(?:#\s*(.*))?$")
 _KEY = re.compile(r"  (\w+):[^#]*(?:#\s*(.*))?$")
 _MORE = re.compile(r" {3,}#\s*(.*)$")
-_PAPER = re.compile(r"\s*\[([^\]]*)\]$")
+_PUBLISHED = re.compile(r"\s*\[((?:[^\[\]]|\[[^\[\]]*\])*)\]$")
 _WORDS = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false", "null": "null"}
 
 Comments = dict[tuple[str, str], str]
 
 
 def parameters_page(path: Path = Path("params.yaml"), rated: Path = Path("human/params.yaml")) -> str:
-    """The page as Markdown: a table per section with key, kind and range, default, meaning, and what the preset `published` sets.
+    """The page as Markdown, a table per section: key, kind and range, default, meaning, what preset `published` sets.
 
     Sections that `path` has not, as only studies of human-rated sets have them, come from `rated`.
 
@@ -40,26 +40,33 @@ def parameters_page(path: Path = Path("params.yaml"), rated: Path = Path("human/
     """
     values = read_yaml(rated) | read_yaml(path)
     comments = read_comments(rated.read_text(encoding="utf-8")) | read_comments(path.read_text(encoding="utf-8"))
-    sections = Params.model_json_schema()["$defs"]
+    root = Params.model_json_schema()
+    sections = root["$defs"]
     parts = [_HEAD]
     for name in Params.model_fields:
         if name == "choices":  # its keys are the user's own
             continue
-        schema = sections[name.capitalize()]
+        schema = sections[_kind(root["properties"][name])]
         rows = [_row(key, entry, values[name][key], comments[name, key]) for key, entry in schema["properties"].items()]
         about = " ".join(part for part in (schema["description"], _sentence(comments[name, ""])) if part)
         parts += [f"## {name}", about, copy_table(pd.DataFrame(rows))]
     return "\n\n".join(parts) + "\n"
 
 
+def _kind(entry: dict) -> str:
+    """The name of a section's class; of one that may be missing, that of what may stand there."""
+    reference = entry["$ref"] if "$ref" in entry else entry["anyOf"][0]["$ref"]
+    return reference.rsplit("/", 1)[-1]
+
+
 def _row(key: str, schema: dict, value: object, comment: str) -> dict[str, str]:
-    paper = _PAPER.search(comment)
+    published = _PUBLISHED.search(comment)
     return {
         "key": f"`{key}`",
         "kind and range": describe(schema),
         "default": f"`{json.dumps(value) if not isinstance(value, str) else value}`",
-        "meaning": _PAPER.sub("", comment),
-        "published": paper[1] if paper else "",
+        "meaning": _PUBLISHED.sub("", comment),
+        "published": published[1] if published else "",
     }
 
 
@@ -87,6 +94,8 @@ def describe(schema: dict) -> str:
     """A JSON schema in words, such as `integer, at least 1`."""
     if "description" in schema:
         return schema["description"]
+    if "const" in schema:
+        return f"`{schema['const']}`"
     if "enum" in schema:
         return ", ".join(f"`{value}`" for value in schema["enum"])
     if "anyOf" in schema:

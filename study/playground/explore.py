@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from grmp.crops import even_crops, resize_image
+from grmp.crops import at_scale, centre_views, cut_views, resize_image, to_array, to_tensor
 from grmp.errors import UserError
 from grmp.io.decode import read_image
 from grmp.model import PromptedCLIP
 from grmp.runtime import Runtime
+from grmp.settings import Input
 from study.data.distortions import LEVELS, SMALLEST_SIDE, Image, distort
 from study.data.labels import LabelMap, similarity
 from study.playground.view import View, crop_size, view
@@ -57,7 +57,7 @@ class Explorer:
         models: how to get each model, by the name that readers see; `PRETRAINED` is among them.
         labelled: where the nearest labelled images are looked for.
         label_map: from similarity to score.
-        short_side: pixels of the shorter side of the image that crops are cut from.
+        sight: what models see of an image.
         runtime: device and precision.
     """
 
@@ -67,14 +67,14 @@ class Explorer:
         models: Models,
         labelled: Labelled,
         label_map: LabelMap,
-        short_side: int,
+        sight: Input,
         runtime: Runtime,
     ) -> None:
         self.photographs = photographs
         self.models = models
         self.labelled = labelled
         self.label_map = label_map
-        self.short_side = short_side
+        self.sight = sight
         self.runtime = runtime
         self._views: dict[tuple[str, Choice], View] = {}
 
@@ -95,19 +95,12 @@ class Explorer:
         return distort(original, choice.kind, choice.level, np.random.default_rng(0)) if choice.level else original
 
     def shown(self, choice: Choice) -> Image:
-        """The image as the models get it, before the crop: its shorter side `short_side` pixels."""
-        return resize_image(self.image(choice), self.short_side)
+        """The image as the models get it, before the crop: at the first scale of `sight`."""
+        return to_array(at_scale(to_tensor(self.image(choice)), self.sight.views[0][0], self.sight.crop))
 
-    def crop(self, model: str, choice: Choice) -> UInt8[Tensor, "3 s s"]:
-        """The centre of the image, in the size that this model sees.
-
-        Raises:
-            UserError: that is more than the image has.
-        """
-        size = crop_size(self.models[model]())
-        if size > self.short_side:
-            raise UserError(f"{model}: sees {size} pixels; params.yaml: image.short_side has only {self.short_side}")
-        return even_crops(torch.from_numpy(self.shown(choice).copy()).permute(2, 0, 1), size, 1)[0]
+    def crops(self, model: str, choice: Choice) -> UInt8[Tensor, "scale 3 s s"]:
+        """The centre of the image at each scale, in the size that this model sees."""
+        return cut_views(to_tensor(self.image(choice)), centre_views(self.sight.views), crop_size(self.models[model]()))
 
     def label(self, choice: Choice) -> float:
         """The score in 0..1 that the study would give this image, from its similarity to the untouched one."""
@@ -116,7 +109,7 @@ class Explorer:
     def view(self, model: str, choice: Choice) -> View:
         """What the model of this name makes of the image's centre."""
         if (model, choice) not in self._views:
-            self._views[model, choice] = view(self.models[model](), self.crop(model, choice), self.runtime)
+            self._views[model, choice] = view(self.models[model](), self.crops(model, choice), self.runtime)
         return self._views[model, choice]
 
     def qualities(self, model: str, choice: Choice) -> Float[np.ndarray, "6"]:

@@ -7,7 +7,6 @@ import torch
 from open_clip import CLIP
 from torch.nn import functional as F
 
-from grmp import features
 from grmp.errors import UserError
 from grmp.io import backbone
 from grmp.io.decode import read_image
@@ -21,6 +20,7 @@ from study.data import sets
 from study.data.labels import LabelMap
 from study.data.photos import Photograph, read_manifest, split
 from study.playground.explore import PRETRAINED, Explorer, Labelled, Models
+from study.stages import features
 
 FRESH = "fresh prompts"
 LABEL_MAP = Path("artifacts/distorted/label_map.json")
@@ -41,7 +41,7 @@ def read_explorer() -> Explorer:
         find_models(clip, folders.prompts, settings, runtime),
         read_labelled(folders),
         LabelMap.load(LABEL_MAP),
-        settings.image.short_side,
+        settings.image,
         runtime,
     )
 
@@ -64,7 +64,8 @@ def read_labelled(folders: Folders) -> Labelled:
     """
     manifest = sets.read_manifest(folders.target)
     path = folders.features / "meta.safetensors"
-    embeddings = features.load(path).embeddings.float().mean(dim=1)
+    seen = features.load(path)
+    embeddings = seen.average(seen.embeddings).float()
     if len(embeddings) != len(manifest):
         raise UserError(f"{path}: {len(embeddings)} images, but the target has {len(manifest)}; `dvc repro` mends it")
     pool = sets.folds(manifest, 1)[0].train

@@ -16,7 +16,7 @@ from study.playground.explore_figures import compare_figure, look_figure
 from study.playground.explore_study import read_explorer
 from study.playground.live_output import Shown, follow
 from study.playground.view import View
-from study.reports.pictures import as_jpeg
+from study.reports.photo_figures import as_jpeg
 from study.reports.style import set_style
 
 NEIGHBOURS = 6

@@ -1,4 +1,4 @@
-"""What a model makes of one crop: quality, scenes, embedding, and where its image tower attends."""
+"""What a model makes of an image: quality, scenes, embedding, and where its image tower attends."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,10 @@ from grmp.towers import first_token_shares
 
 @dataclass(frozen=True)
 class View:
-    """A crop, its quality in (0, 1), the nine scenes' probabilities, embedding, and what `class_attention` gives."""
+    """Quality in (0, 1), the nine scenes' probabilities and embedding of an image, each the mean over its scales.
+
+    With the crop at the first scale, and what `class_attention` gives for it.
+    """
 
     crop: UInt8[Tensor, "3 s s"]
     quality: float
@@ -43,13 +46,13 @@ def class_attention(model: PromptedCLIP, x: Float[Tensor, "b n d"]) -> Float[Ten
 
 
 @torch.no_grad()
-def view(model: PromptedCLIP, crop: UInt8[Tensor, "3 s s"], runtime: Runtime) -> View:
-    """Everything about one crop from one pass through the image tower."""
+def view(model: PromptedCLIP, crops: UInt8[Tensor, "scale 3 s s"], runtime: Runtime) -> View:
+    """Everything about an image from one pass through the image tower, of a crop at each scale."""
     last = len(model.clip.visual.transformer.resblocks) - 1
     with runtime.autocast():
-        x = model.tokens_before(to_float(crop[None].to(runtime.device)), stop=last)
+        x = model.tokens_before(to_float(crops.to(runtime.device)), stop=last)
         embedding = model.embed_from(x, start=last)
         quality, scenes = model.quality_logit(embedding).sigmoid(), model.scene_logits(embedding).softmax(dim=-1)
-        attention = class_attention(model, x)
-    scenes, attention = (values[0].float().cpu().numpy() for values in (scenes, attention))
-    return View(crop, float(quality), scenes, embedding[0].cpu(), attention)
+        attention = class_attention(model, x[:1])
+    scenes, attention = (values.float().mean(dim=0).cpu().numpy() for values in (scenes, attention))
+    return View(crops[0], float(quality.mean()), scenes, embedding.mean(dim=0).cpu(), attention)

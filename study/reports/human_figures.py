@@ -1,53 +1,91 @@
 """Figures of a study on human scores: beside what others report, and scene by scene."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from study.reports.looks import LOOKS
-from study.reports.style import FAINT, closed, median_interval, new_axes, title, variants_in
+from study.reports.style import FAINT, closed, median_interval, median_level, new_axes, title, variants_in
 
 ROW = 0.34  # inches
 
 
-def beside_published(results: pd.DataFrame, reported: pd.DataFrame, count: int) -> Figure:
-    """Median SRCC with its 95 % interval per variant, and what others report with as many labels, best at the top.
+def beside_published(results: pd.DataFrame, reported: pd.DataFrame, main: int) -> Figure:
+    """Median SRCC with its interval per variant, and what others report: a panel per number of labels.
+
+    Rows are in the order of the panel with `main` labels, the best at the top.
 
     Args:
-        results: columns variant, count, srcc; one row per split.
+        results: columns variant, count, repeat, srcc; one row per split.
         reported: columns method, count, srcc, of published results.
-        count: the number of labels that is shown.
+        main: the number of labels that orders the rows.
     """
-    ours = [
-        (median_interval(rows["srcc"]), variant)
-        for variant, rows in results[results["count"] == count].groupby("variant")
-    ]
-    others = reported[reported["count"] == count]
-    rows = sorted([(middle[0], variant, middle) for middle, variant in ours] + _as_rows(others), key=lambda row: row[0])
-    axes = new_axes(7.6, ROW * len(rows) + 1.3)
-    for place, (value, name, interval) in enumerate(rows):
-        _row(axes, place, value, name, interval)
-    axes.set_yticks(range(len(rows)), [title(name) if name in LOOKS else name for _, name, _ in rows])
-    axes.grid(visible=False, axis="y")
-    axes.set(xlabel="SRCC on the test part", ylim=(-0.7, len(rows) - 0.3))
-    n = results.loc[results["count"] == count, "repeat"].nunique()
-    axes.set_title(f"{count} labels: ● median of {n} splits with its 95 % interval   ○ as published, other protocols")
-    return closed(axes.figure)
+    counts = sorted(results["count"].unique())
+    ours = results.groupby(["variant", "count"])["srcc"].agg(median_interval)
+    others = reported.set_index(["method", "count"])["srcc"]
+    names = _ordered(ours.map(lambda interval: interval[0]), others, main)
+    figure, panels = plt.subplots(
+        1,
+        len(counts),
+        figsize=(1.15 * len(counts) + 2.6, ROW * len(names) + 1.2),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+    )
+    for axes, count in zip(panels[0], counts, strict=True):
+        for place, name in enumerate(names):
+            _row(axes, place, name, ours.get((name, count)), others.get((name, count)))
+        axes.grid(visible=False, axis="y")
+        axes.set_title(f"{count} labels", fontsize=10)
+        axes.margins(x=0.08)
+        axes.tick_params(axis="y", length=0)
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+    panels[0, 0].set_yticks(range(len(names)), [title(name) if name in LOOKS else name for name in names])
+    splits = results["repeat"].nunique()
+    drawn = (
+        f"● median of {splits} splits, {100 * median_level(splits):.1f} % interval   ○ as published, other protocols"
+    )
+    figure.supxlabel(f"SRCC: {drawn}", fontsize=10)
+    return closed(figure)
 
 
-def _as_rows(others: pd.DataFrame) -> list[tuple[float, str, None]]:
-    return [(row.srcc, row.method, None) for row in others.itertuples()]
+def _ordered(ours: pd.Series, others: pd.Series, main: int) -> list[str]:
+    """Names, the worst first: by the value with `main` labels, and where there is none by the mean of the others."""
+    values = pd.concat([ours, others])
+    at_main = values[values.index.get_level_values(1) == main].droplevel(1)
+    return list(at_main.combine_first(values.groupby(level=0).mean()).sort_values().index)
 
 
-def _row(axes: Axes, place: int, value: float, name: str, interval: tuple[float, float, float] | None) -> None:
-    colour = LOOKS[name].colour if interval else FAINT
-    if interval:
-        axes.plot(interval[1:], [place, place], color=colour, linewidth=2)
-    face = colour if interval else "white"
-    axes.plot(value, place, "o", color=colour, markerfacecolor=face, markeredgewidth=1.5)
-    note = {"xy": (interval[2] if interval else value, place), "xytext": (8, 0), "textcoords": "offset points"}
-    axes.annotate(f"{value:.3f}", **note, va="center", fontsize=9, color=colour)
+def _row(
+    axes: Axes, place: int, name: str, interval: tuple[float, float, float] | None, reported: float | None
+) -> None:
+    if interval is not None:
+        axes.plot(interval[1:], [place, place], color=LOOKS[name].colour, linewidth=2)
+        axes.plot(interval[0], place, "o", color=LOOKS[name].colour)
+    elif reported is not None:
+        axes.plot(reported, place, "o", color=FAINT, markerfacecolor="white", markeredgewidth=1.5)
+
+
+def join_images(predictions: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """The predictions with scene, score and name of the image that each is of, its `place` in the manifest."""
+    rows = images.iloc[predictions["place"]]
+    return predictions.assign(**{column: rows[column].to_numpy() for column in ("scene", "score", "image")})
+
+
+def farthest(predictions: pd.DataFrame, variant: str, count: int) -> pd.DataFrame:
+    """The `count` images that a variant misjudges most, by its mean prediction over the splits.
+
+    Args:
+        predictions: columns variant, image, predicted, score.
+        variant: its name.
+        count: rows.
+    """
+    means = predictions[predictions["variant"] == variant].groupby("image")[["predicted", "score"]].mean()
+    means = means.assign(difference=means["predicted"] - means["score"])
+    return means.sort_values("difference", key=abs, ascending=False).head(count).reset_index()
 
 
 def scene_errors(predictions: pd.DataFrame) -> Figure:

@@ -1,159 +1,211 @@
-"""The page that links every report: a picture and the headline numbers of each, read from what the reports left."""
+"""The page to start from: what the study found, in words and one figure, and what each report shows.
 
-import base64
-import html
+It reads reports/*.json and *.csv alone.
+"""
+
 import io
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import matplotlib as mpl
+import pandas as pd
 import typer
-from PIL import Image
+from matplotlib.figure import Figure
 
 from grmp.errors import UserError
 from grmp.io.files import write_whole
-from study import params
+from grmp.io.table import read_csv
 from study.command import run_command
-from study.reports.index_style import CARD, INDEX, STYLE
+from study.reports.comparisons import probability
+from study.reports.forest import ideas_plot
+from study.reports.frame import filled, read_template, whole_page
 from study.reports.looks import LOOKS
-from study.reports.thumbnails import data_uri, top
-from study.running.page_style import STYLE as PAGE_STYLE
+from study.reports.style import set_style
 
-WIDTH, HEIGHT = 560, 352  # pixels of a thumbnail
-_FIGURE = re.compile(r'src="data:image/(?:png|jpeg);base64,([^"]+)"')
-_TITLE = re.compile(r"<title>(.*?)</title>", flags=re.DOTALL)
-_MADE_BY = re.compile(r">backbone</td>\s*<td[^>]*>(?!none)(.*?)</td>", flags=re.DOTALL)
+TITLE = "grmp: is it the prompts, or the gradients?"
+TARGETS = {"": "on the generated target", "livec": "on people's scores (LIVEC)"}
+"""What is said of a target's comparisons, by their folder below the reports."""
 
-Numbers = dict[str, str]
 Tree = dict[str, dict[str, dict[str, float]]]
 """What `dvc metrics` reads: variant, number of labels, metric."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """A report's page below the folder of reports, and where its headline numbers come from."""
+    """A report's page below the folder of reports, its title, what it shows, and the numbers beside its link."""
 
     page: str
+    title: str
     about: str
-    numbers: Callable[[Path], Numbers]
+    numbers: Callable[[Path], str]
 
 
-def reports(folder: Path, labels: int) -> list[Report]:
-    """The reports of the study, the result first; one on LIVEC too, where there is one.
+def _backbone(folder: Path) -> str:
+    rows = read_json(folder / "backbone.json")
+    text, mean = (rows[f"{name}, held-out photographs"]["balanced accuracy"] for name in ("text tower", "nearest mean"))
+    return f"scenes named: balanced accuracy {text:.2f}, of the nearest mean {mean:.2f}"
 
-    Args:
-        folder: where the reports are.
-        labels: labelled images of the cell that `03_finetune` shows.
+
+def _distort(folder: Path) -> str:
+    rows = read_json(folder / "distort.json")
+    return f"SRCC with raters {rows['srcc_cells']:.3f}, with each type left out {rows['srcc_leave_one_type_out']:.3f}"
+
+
+def _pretrain(folder: Path) -> str:
+    rows = read_json(folder / "pretrain.json")
+    return f"SRCC on query photographs {rows['query_srcc_before']:.3f} before, {rows['query_srcc_after']:.3f} after"
+
+
+def _best(folder: Path) -> str:
+    tree: Tree = read_json(folder / "metrics.json")
+    count = max(int(count) for counts in tree.values() for count in counts)
+    scores = {variant: counts[str(count)]["srcc"] for variant, counts in tree.items() if str(count) in counts}
+    best = max(scores, key=lambda variant: scores[variant])
+    return f"highest SRCC with {count} labels: {scores[best]:.3f}, {LOOKS[best].title}"
+
+
+def _none(folder: Path) -> str:
+    return ""
+
+
+REPORTS = (
+    Report(
+        "livec/report.html",
+        "People's scores",
+        "The variants on photographs that people have rated, beside published results.",
+        lambda folder: _best(folder / "livec"),
+    ),
+    Report(
+        "04_ablation.html",
+        "The generated target",
+        "What each idea adds under control: curves, paired comparisons, strength of the projection, single images.",
+        _best,
+    ),
+    Report(
+        "03_finetune.html",
+        "Fine-tuning",
+        "All variants of one number of labels beside each other: losses, angles, predictions.",
+        _none,
+    ),
+    Report(
+        "02_pretrain.html",
+        "Meta-prompt pre-training",
+        "Prompts meta-learned over distortions, before any label of the target is seen.",
+        _pretrain,
+    ),
+    Report(
+        "01_distort.html",
+        "Distorted images and their labels",
+        "25 distortions at five levels, the labels, and how well these agree with KADID-10k's raters.",
+        _distort,
+    ),
+    Report(
+        "00_backbone.html",
+        "The backbone",
+        "Which CLIP it is, and whether its text tower knows scenes that it has not seen.",
+        _backbone,
+    ),
+)
+
+
+def read_json(path: Path) -> dict:
+    """A JSON file of the reports.
+
+    Raises:
+        UserError: it is not there, or is no JSON.
     """
-    known = [
-        Report("04_ablation.html", "The result: figures, intervals, tests, optimism, conclusions.", _ablation),
-        Report("livec/report.html", "The same method on photographs that people have rated.", _livec),
-        Report("00_backbone.html", "Which CLIP, and whether it knows scenes it has not seen.", _backbone),
-        Report("01_distort.html", "25 distortions at five levels, their agreement with raters, the labels.", _distort),
-        Report("02_pretrain.html", "Prompts meta-trained over distortions, before any label is seen.", _pretrain),
-        Report("03_finetune.html", "One cell of the grid from near: training, angles, predictions.", _cell(labels)),
-    ]
-    return [report for report in known if not report.page.startswith("livec/") or (folder / report.page).is_file()]
-
-
-def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         raise UserError(f"{path}: is not there; `dvc repro` makes it") from None
-
-
-def _numbers(path: Path) -> dict:
-    try:
-        return json.loads(_read(path))
     except ValueError as error:
         raise UserError(f"{path}: is not JSON ({error}); `dvc repro --force` makes it anew") from None
 
 
-def _backbone(folder: Path) -> Numbers:
-    rows = _numbers(folder / "backbone.json")
-    shown = {
-        "text tower": "text tower, held-out photographs",
-        "nearest mean, the ceiling": "nearest mean, held-out photographs",
-    }
-    return {f"scenes named, {name}": f"{rows[key]['balanced accuracy']:.2f}" for name, key in shown.items()}
+def read_comparisons(folder: Path) -> dict[str, pd.DataFrame]:
+    """The comparisons of every target that has been studied, by what is said of it; those on people may be missing.
+
+    Raises:
+        UserError: those on the generated target are missing.
+    """
+    paths = {words: folder / name / "comparisons.csv" for name, words in TARGETS.items()}
+    if not paths[TARGETS[""]].is_file():
+        raise UserError(f"{paths[TARGETS['']]}: is not there; `dvc repro` makes it")
+    return {words: read_csv(path) for words, path in paths.items() if path.is_file()}
 
 
-def _distort(folder: Path) -> Numbers:
-    rows = _numbers(folder / "distort.json")
-    shown = {"125 cells": "srcc_cells", "each type left out": "srcc_leave_one_type_out"}
-    return {f"SRCC with raters, {name}": f"{rows[key]:.3f}" for name, key in shown.items()}
-
-
-def _pretrain(folder: Path) -> Numbers:
-    rows = _numbers(folder / "pretrain.json")
-    return {f"query SRCC, {when}": f"{rows[f'query_srcc_{when}']:.3f}" for when in ("before", "after")}
-
-
-def _cell(labels: int) -> Callable[[Path], Numbers]:
-    def numbers(folder: Path) -> Numbers:
-        scores = _numbers(folder / "metrics.json").get("full", {}).get(str(labels), {})
-        return {
-            f"{name.upper()}, {labels} labels": f"{scores[name]:.3f}" for name in ("srcc", "plcc") if name in scores
-        }
-
-    return numbers
-
-
-def _ablation(folder: Path) -> Numbers:
-    return _by_variant(_numbers(folder / "metrics.json"))
-
-
-def _by_variant(tree: Tree) -> Numbers:
-    count = max((int(count) for counts in tree.values() for count in counts), default=0)
-    return {
-        f"SRCC, {count} labels, {LOOKS[variant].title if variant in LOOKS else variant}": f"{scores['srcc']:.3f}"
-        for variant, counts in tree.items()
-        if "srcc" in (scores := counts.get(str(count), {}))
-    }
-
-
-def _livec(folder: Path) -> Numbers:
-    return _by_variant(_numbers(folder / "livec/metrics.json"))
-
-
-def picture(page: str) -> str:
-    """The first figure of a report's page as a small JPEG's data URI; empty where it has none."""
-    found = _FIGURE.search(page)
-    if not found:
+def answer(tables: dict[str, pd.DataFrame]) -> str:
+    """Which of the paper's two ideas adds more, in one sentence; empty where a target lacks one of them."""
+    gains = {words: table.set_index("idea")["difference"].reindex(["MPP", "QGR"]) for words, table in tables.items()}
+    if any(gain.isna().any() for gain in gains.values()):
         return ""
-    with Image.open(io.BytesIO(base64.b64decode(found[1]))) as figure:
-        return data_uri(top(figure, WIDTH, HEIGHT))
+    more = {words: gain.idxmax() for words, gain in gains.items()}
+    if len(set(more.values())) > 1:
+        return "It depends: " + ", ".join(f"{words} {idea} adds more" for words, idea in more.items()) + "."
+    idea, where = more.popitem()[1], " and ".join(gains)
+    return f"The {'prompts' if idea == 'MPP' else 'gradients'}: {idea} adds more {where}."
 
 
-def card(report: Report, folder: Path) -> str:
-    """One report as HTML: picture, title, what it is about, headline numbers, and which CLIP made them."""
-    page = _read(folder / report.page)
-    title, made_by = (found[1] if (found := pattern.search(page)) else "" for pattern in (_TITLE, _MADE_BY))
-    rows = "".join(f"<dt>{html.escape(n)}</dt><dd>{html.escape(v)}</dd>" for n, v in report.numbers(folder).items())
-    shown = f'<img src="{source}" alt="" width="{WIDTH}" height="{HEIGHT}">' if (source := picture(page)) else ""
-    about = html.escape(report.about)
-    return CARD.format(page=report.page, title=title, about=about, numbers=rows, picture=shown, backbone=made_by)
+def findings(tables: dict[str, pd.DataFrame]) -> list[str]:
+    """One sentence of HTML per idea: what it adds on every target, and whether that can be claimed."""
+    rows = [
+        (row.idea, words, row) for words, table in tables.items() for row in table.dropna(subset="idea").itertuples()
+    ]
+    ideas = list(dict.fromkeys(idea for idea, _, _ in rows))
+    return [
+        f"<b>{idea}</b>: " + "; ".join(_effect(words, row) for name, words, row in rows if name == idea) + "."
+        for idea in ideas
+    ]
 
 
-def index(folder: Path, labels: int) -> str:
+def _effect(words: str, row: "pd.Series[float]") -> str:
+    facts = f"95 % interval {row.low:+.3f} to {row.high:+.3f}, p {probability(row.p)}"
+    if pd.isna(row.p):
+        return f"{words} {row.difference:+.3f} SRCC in one repeat"
+    verdict = "" if row.p < 0.05 else ", no difference can be claimed"
+    return f"{words} {row.difference:+.3f} SRCC ({facts}{verdict})"
+
+
+def svg(figure: Figure) -> str:
+    """The figure as an SVG element; equal figures give equal bytes."""
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.hashsalt": "grmp"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def _link(report: Report, folder: Path) -> str:
+    return filled(
+        "link.html", page=report.page, title=report.title, about=report.about, numbers=report.numbers(folder)
+    ).strip()
+
+
+def index(folder: Path) -> str:
     """The whole page: nothing in it is fetched, and equal reports give equal bytes.
 
     Raises:
-        UserError: a report or its numbers are missing.
+        UserError: a report's numbers are missing.
     """
-    cards = [card(report, folder) for report in reports(folder, labels)]
-    return INDEX.format(style=PAGE_STYLE + STYLE, cards="\n".join(cards))
+    tables = read_comparisons(folder)
+    shown = [report for report in REPORTS if report.page[0] == "0" or (folder / report.page).is_file()]
+    body = filled(
+        "index.html",
+        answer=answer(tables),
+        findings="\n".join(f"<li>{sentence}</li>" for sentence in findings(tables)),
+        figure=svg(ideas_plot({words.removeprefix("on "): table for words, table in tables.items()})),
+        links="\n".join(_link(report, folder) for report in shown),
+    )
+    return whole_page(TITLE, body, read_template("index.css"))
 
 
 def main(folder: Annotated[Path, typer.Argument()] = Path("reports")) -> None:
     """Write index.html into the folder of reports."""
-    settings = params.load()
-    labels = params.label_count(settings.sweep.labels, settings.distort.train_images)
-    write_whole(folder / "index.html", index(folder, labels))
+    set_style()
+    write_whole(folder / "index.html", index(folder))
 
 
 if __name__ == "__main__":

@@ -3,22 +3,45 @@
 import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 from bokeh.embed import json_item
 from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.plotting import figure
 from bokeh.resources import Resources
+from PIL import Image
 
+from grmp.io.decode import read_image
 from study.reports.looks import LOOKS
+from study.reports.photo_figures import data_uri, distortion_names, small
 from study.reports.style import FAINT, INK
 
+THUMBNAIL = 96  # pixels of the longer side of the image under the pointer
 _TOOLTIP = """<div style="width: 11rem; font: 12px sans-serif; color: #22262b">
 <img src="@picture" alt="" style="display: block; width: 100%; margin-bottom: 4px">
 <b>predicted @predicted{0.00}, label @label{0.00}</b><br>@title</div>"""
 _FRAME = """<div id="{name}" style="max-width: 44rem; background: #fff"></div>
 <script>{library}</script>
 <script>Bokeh.embed.embed_item({figure});</script>"""
+
+
+def explore_predictions(predictions: pd.DataFrame, manifest: pd.DataFrame, folder: Path) -> str:
+    """`prediction_explorer` of the images that the predictions are of.
+
+    Args:
+        predictions: columns place (of the image in the manifest), predicted.
+        manifest: columns image, score, distortions.
+        folder: where the images are.
+
+    Raises:
+        UserError: an image cannot be read.
+    """
+    rows = manifest.iloc[predictions["place"]]
+    titles = [distortion_names(numbers) for numbers in rows["distortions"]]
+    points = {"predicted": predictions["predicted"].to_list(), "label": rows["score"].to_list(), "title": titles}
+    pictures = (small(Image.fromarray(read_image(folder / name)), THUMBNAIL) for name in rows["image"])
+    return prediction_explorer(pd.DataFrame(points), [data_uri(picture, quality=50) for picture in pictures])
 
 
 def prediction_explorer(points: pd.DataFrame, pictures: Sequence[str], name: str = "predictions") -> str:
@@ -29,7 +52,7 @@ def prediction_explorer(points: pd.DataFrame, pictures: Sequence[str], name: str
 
     Args:
         points: columns predicted and label (0..1), and title (words below the image); a row per image.
-        pictures: of each row, the image as a data URI, such as `study.reports.thumbnails.data_uri` makes.
+        pictures: of each row, the image as a data URI, such as `study.reports.photo_figures.data_uri` makes.
         name: the HTML id, to be used once in a page.
 
     Raises:

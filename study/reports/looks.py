@@ -35,4 +35,5 @@ LOOKS = {
     "ridge": Look("frozen CLIP + ridge", "#5A5A5A", "X", (0, (6, 2))),
     "probe": Look("middle blocks + ridge (ours)", "#7A5C00", "P", (0, (1, 3))),
     "full_probe": Look("MPP + QGR + probe (ours)", "#000000", "*", (0, (8, 1))),
+    "without_mpp_probe": Look("QGR + probe, without MPP (ours)", "#7F1D1D", "v", (0, (4, 1, 1, 1))),
 }

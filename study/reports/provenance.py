@@ -4,7 +4,6 @@ Neither the commit nor the time it took: the same study made again has the same 
 brought a report, and the runner prints durations.
 """
 
-import io
 import platform
 import re
 from importlib.metadata import PackageNotFoundError, version
@@ -13,8 +12,8 @@ from pathlib import Path
 import pandas as pd
 import torch
 from pandas.io.formats.style import Styler
-from ruamel.yaml import YAML
 
+from grmp.io.plain import compact
 from study.running.kept import sources
 
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pandas", "scipy", "dvc", "papermill")
@@ -43,15 +42,6 @@ def provenance(sections: dict[str, dict], backbone: str, device: str, precision:
     # A fixed id, as the random one would change the notebook's bytes.
     left = {"selector": "th, td", "props": "text-align: left"}
     return Styler(frame, uuid="provenance", cell_ids=False).hide(axis="index").set_table_styles([left])
-
-
-def compact(values: dict) -> str:
-    """One line of YAML without the outer braces, such as `steps: 25, labels: [10, 50, 0.2]`."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style, yaml.sort_base_mapping_type_on_output, yaml.width = True, False, 100_000
-    stream = io.StringIO()
-    yaml.dump(values, stream)
-    return stream.getvalue().strip()[1:-1]
 
 
 def device_name(device: str) -> str:

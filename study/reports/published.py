@@ -40,3 +40,18 @@ def published(counts: list[int]) -> pd.DataFrame:
         if count in counts
     ]
     return pd.DataFrame(rows, columns=["method", "count", "srcc", "source", "protocol"])
+
+
+def published_table(counts: list[int]) -> pd.DataFrame:
+    """A row per method and a column per number of labels, as tables of ours: `variant`, `50 labels`, ..."""
+    table = published(counts).pivot(index="method", columns="count", values="srcc")
+    table = table.map("{:.3f}".format, na_action="ignore")
+    names = table.reindex([entry.method for entry in LIVEC if entry.method in table.index]).fillna("")
+    names.columns = [f"{count} labels" for count in names.columns]
+    return names.rename_axis("variant").reset_index()
+
+
+def sources(counts: list[int]) -> str:
+    """Where the numbers of `published_table` come from, a line of Markdown per source and protocol."""
+    groups = published(counts).groupby(["source", "protocol"], sort=False)["method"].unique()
+    return "\n".join(f"- {', '.join(methods)}: {source}; {protocol}." for (source, protocol), methods in groups.items())

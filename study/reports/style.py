@@ -88,14 +88,23 @@ def median_interval(values: Iterable[float], level: float = 0.95) -> tuple[float
     """Median, and the ends of its interval by order statistics: no distribution is assumed.
 
     The ends are the values between which the median lies with at least `level`; of fewer than six values none are so
-    sure, and the ends are the least and the greatest (with ten: the second and the ninth, 97.9 %).
+    sure, and the ends are the least and the greatest. `median_level` tells how sure they are.
     """
     numbers = np.sort(np.asarray(list(values), dtype=float))
     n = len(numbers)
+    rank = _order_rank(n, level)
+    return float(np.median(numbers)), float(numbers[rank - 1]), float(numbers[n - rank])
+
+
+def median_level(n: int, level: float = 0.95) -> float:
+    """The true level of `median_interval` for n values: 0.979 for ten, whose second and ninth are the ends."""
+    return float(1 - 2 * stats.binom.cdf(_order_rank(n, level) - 1, n, 0.5))
+
+
+def _order_rank(n: int, level: float) -> int:
     # Leaving r - 1 values out at either end misses the median with 2 P(B < r), B binomial of n fair coins.
     missed = 2 * stats.binom.cdf(np.arange((n + 1) // 2), n, 0.5)
-    rank = max(int((missed <= 1 - level).sum()), 1)
-    return float(np.median(numbers)), float(numbers[rank - 1]), float(numbers[n - rank])
+    return max(int((missed <= 1 - level).sum()), 1)
 
 
 def label_name(labels: float, count: int) -> str:

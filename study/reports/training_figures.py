@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from grmp.metrics import srcc
 from study.reports.looks import LOOKS
-from study.reports.style import FAINT, closed, new_axes, title, variants_in
+from study.reports.style import FAINT, closed, new_axes, variants_in
 
 LOSSES = {
     "support": ("inner: support, before the task's adaptation", "#D55E00", "--"),
@@ -33,7 +33,7 @@ def angle_plot(steps: pd.DataFrame) -> Figure:
         over = angles[angles["variant"] == variant].groupby("step")["angle"].agg(["mean", "min", "max"])
         axes.plot(over.index, over["mean"], color=style.colour, linestyle=style.dash, label=style.title)
         axes.fill_between(over.index, over["min"], over["max"], color=style.colour, alpha=0.15, linewidth=0)
-    _orthogonal_line(axes)
+    _level_line(axes, 90, "orthogonal")
     axes.set(xlabel="step", ylabel="angle of quality to semantic gradient (degrees)", ylim=_with_right_angle(angles))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0.01)
@@ -43,10 +43,10 @@ def angle_plot(steps: pd.DataFrame) -> Figure:
     return closed(axes.figure)
 
 
-def _orthogonal_line(axes: Axes) -> None:
-    axes.axhline(90, color=FAINT, linewidth=1, zorder=1)
-    place = {"xy": (1, 90), "xycoords": ("axes fraction", "data"), "xytext": (4, 0), "textcoords": "offset points"}
-    axes.annotate("orthogonal", **place, va="center", color=FAINT, fontsize=9)
+def _level_line(axes: Axes, height: float, name: str) -> None:
+    axes.axhline(height, color=FAINT, linewidth=1, zorder=1)
+    place = {"xy": (1, height), "xycoords": ("axes fraction", "data"), "xytext": (4, 0), "textcoords": "offset points"}
+    axes.annotate(name, **place, va="center", color=FAINT, fontsize=9)
 
 
 def _with_right_angle(angles: pd.DataFrame) -> tuple[float, float]:
@@ -55,11 +55,12 @@ def _with_right_angle(angles: pd.DataFrame) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def loss_curves(losses: pd.DataFrame, smooth: int = 7) -> Figure:
+def loss_curves(losses: pd.DataFrame, floor: float | None = None, smooth: int = 7) -> Figure:
     """Inner and outer losses against the outer step: as they were, faint, and their running mean.
 
     Args:
         losses: columns step, support, query; one row per outer step, or several, then averaged.
+        floor: entropy of the labels (nats), the loss of a model that predicts every score exactly; drawn as a line.
         smooth: outer steps in the running mean, centred.
     """
     axes = new_axes()
@@ -71,6 +72,8 @@ def loss_curves(losses: pd.DataFrame, smooth: int = 7) -> Figure:
     axes.set(xlabel="outer step", ylabel="quality loss (cross-entropy, nats)")
     axes.margins(x=0.01)
     axes.legend(loc="best", title=f"running mean of {smooth} steps")
+    if floor is not None:
+        _level_line(axes, floor, "label entropy")
     return closed(axes.figure)
 
 
@@ -121,29 +124,35 @@ def prediction_panels(predictions: pd.DataFrame, truth: Float[np.ndarray, " n"])
     return closed(figure)
 
 
-def variant_table(results: pd.DataFrame) -> pd.DataFrame:
-    """A row per variant: mean SRCC, PLCC, KRCC and RMSE of the last step, and SRCC of the best one."""
-    columns = ["srcc", "plcc", "krcc", "rmse", "srcc_best"]
-    table = results.groupby("variant")[columns].mean().loc[variants_in(results["variant"])].reset_index()
-    table["variant"] = table["variant"].map(title)
-    names = {"srcc": "SRCC", "plcc": "PLCC", "krcc": "KRCC", "rmse": "RMSE", "srcc_best": "SRCC of the best step"}
-    return table.rename(columns=names)
+def query_plot(
+    before: Float[np.ndarray, " n"], after: Float[np.ndarray, " n"], truth: Float[np.ndarray, " n"]
+) -> Figure:
+    """Label against predicted quality of the query images, with fresh prompts and with the pre-trained ones."""
+    figure, panels = plt.subplots(1, 2, figsize=(7.6, 3.6), sharex=True, sharey=True)
+    for axes, (name, predicted) in zip(panels, (("fresh prompts", before), ("after pre-training", after)), strict=True):
+        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, alpha=0.6)
+        axes.scatter(predicted, truth, s=9, alpha=0.5, color="#0072B2", linewidth=0)
+        axes.set(xlabel="predicted quality", xlim=(0, 1), ylim=(0, 1))
+        axes.set_title(f"{name}: SRCC {srcc(predicted, truth):.3f}")
+    panels[0].set_ylabel("label")
+    return closed(figure)
 
 
-def training_findings(results: pd.DataFrame, steps: pd.DataFrame) -> str:
-    """What the cells of one number of labels show, in a few sentences computed from their numbers."""
-    means = results.groupby("variant")["srcc"].mean()
-    best, count = means.idxmax(), results["count"].iloc[0]
-    sentences = [
-        f"With {count} labels the highest mean SRCC is {means[best]:.3f}, of *{title(best)}*; "
-        f"the lowest is {means.min():.3f}, of *{title(means.idxmin())}*."
-    ]
-    tuned = results[results["variant"].isin(steps["variant"])]
-    if len(tuned):
-        gap = (tuned["srcc_best"] - tuned["srcc"]).mean()
-        sentences.append(f"Picking the best step on the test part would have added {gap:.3f} on average.")
-    known = steps.dropna(subset="cosine") if len(steps) else steps
-    if len(known):
-        share = (known["cosine"] > 0).mean()
-        sentences.append(f"The quality and the semantic gradient agree in {share:.0%} of the steps measured.")
-    return " ".join(sentences)
+def task_plot(ranks: pd.Series) -> Figure:
+    """SRCC of every task on its query images, the highest at the top."""
+    axes = new_axes(7.2, 0.2 * len(ranks) + 0.8)
+    axes.hlines(ranks.index, 0, ranks, color="#0072B2", linewidth=2)
+    axes.plot(ranks, ranks.index, "o", color="#0072B2")
+    axes.axvline(0, color=FAINT, linewidth=1)
+    axes.set(xlabel="SRCC on the query photographs")
+    return closed(axes.figure)
+
+
+def alignment_plot(losses: pd.DataFrame) -> Figure:
+    """Both losses of the text tower's alignment: columns step, caption, scene (nats)."""
+    axes = new_axes(7.2, 3.4)
+    axes.plot(losses["step"], losses["caption"], label="captions", color="#0072B2")
+    axes.plot(losses["step"], losses["scene"], label="scenes", color="#D55E00", linestyle="--")
+    axes.set(xlabel="step", ylabel="cross-entropy (nats)", ylim=(0, None))
+    axes.legend()
+    return closed(axes.figure)

@@ -1,4 +1,4 @@
-"""Whether numbers made now are those that are committed."""
+"""Compares numbers made now with the committed ones."""
 
 import json
 import subprocess

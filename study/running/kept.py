@@ -1,4 +1,4 @@
-"""What a killed stage had finished: the state of its training, and the repeats that were fine-tuned.
+"""Training states and finished repeats, from which an interrupted stage resumes.
 
 It lies outside of DVC's outputs, which DVC removes before a stage runs, and is found again only where everything that
 it depends on is the same to the last bit: settings, tensors, the library's code, torch's version and threads.
@@ -19,7 +19,7 @@ from grmp.progress import MARK
 KEPT = Path("artifacts/kept")
 REPEATS = KEPT / "repeats"
 ROOT = Path(__file__).parents[2]
-SOURCES = ("grmp/*.py", "grmp/io/*.py", "study/data/**/*.py", "study/stages/*.py", "study/*.py")
+SOURCES = ("grmp/*.py", "grmp/io/*.py", "study/data/**/*.py", "study/stages/*.py")
 """What computes; the sources of reports are not among them."""
 
 

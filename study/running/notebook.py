@@ -22,10 +22,10 @@ from grmp.io.files import write_whole
 from grmp.io.plain import parse, refuse_objects
 from study import params
 from study.command import run_command
+from study.reports.page import page
+from study.reports.stable import stabilise
 from study.running.live_output import LiveOutput
-from study.running.page import page
 from study.running.parallel import export_to_env
-from study.running.stable import stabilise
 
 MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of getrusage
 PAGE_ONLY = "page-only"

@@ -22,7 +22,7 @@ from study.variants import VARIANTS, Variant
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell leaves: a row of metrics per repeat, one per step, and one per test image of the last step."""
+    """Results of a cell: a row of metrics per repeat, one per step, and one per test image of the last step."""
 
     results: pd.DataFrame
     steps: pd.DataFrame
@@ -40,7 +40,7 @@ def regression(
         UserError: the features were made without what the probe reads.
     """
     features, indices = inputs.features_of(variant), labelled_indices(inputs, count, repeat)
-    read = features.probed().mean(dim=1) if variant.probe else features.embeddings.mean(dim=1)[:, None]
+    read = features.probed() if variant.probe else features.average(features.embeddings)[:, None]
     given = (read[indices].numpy(), inputs.scores[indices].numpy(), read[inputs.folds[repeat - 1].test].numpy())
     return regress(*given, inputs.finetune, inputs.prior if variant.probe and variant.mpp else None)
 

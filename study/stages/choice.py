@@ -72,7 +72,6 @@ def _run_stages(base: Params, settings: Params, variant: Variant, folder: Path, 
         run(
             "01_distort",
             ("photos", "distort"),
-            short_side=settings.image.short_side,
             target=str(folder / "distorted"),
             reports=str(folder),
         )
@@ -94,8 +93,8 @@ def _run_stages(base: Params, settings: Params, variant: Variant, folder: Path, 
 def _learn_prior(made: Folders, settings: Params) -> None:
     runtime, blocks = start(settings.compute), settings.finetune.probe_blocks
     model = load_prompts(made.prompts, backbone.load(made.clip, settings.image.crop), settings.prompts)
-    tasks = read_tasks(settings.pretrain, settings.image.short_side, settings.compute.seed)
-    prior = learn_prior(model, tasks, blocks, settings.image.crop, runtime)
+    tasks = read_tasks(settings.pretrain, settings.compute.seed)
+    prior = learn_prior(model, tasks, blocks, settings.image, runtime)
     prior_file.save(made.prior, prior, model, blocks)
 
 
@@ -131,8 +130,7 @@ def _inputs(base: Params, settings: Params, variant: str, own: Folders, made: Fo
 
 def _cut(settings: Params) -> tuple[Any, ...]:
     """What the crops of rated images, and the tokens that are kept of them, depend on."""
-    cut = settings.target.fit, settings.finetune.views, settings.finetune.blocks, settings.finetune.probe_blocks
-    return settings.image, *cut
+    return settings.image, settings.target.fit, settings.finetune.blocks, settings.finetune.probe_blocks
 
 
 def main(

@@ -8,7 +8,7 @@ import typer
 from jaxtyping import UInt8
 from torch import Tensor
 
-from grmp.crops import even_crops, squash
+from grmp.crops import cut_views, squash, view_weights
 from grmp.errors import UserError
 from grmp.features import Features, frozen_features
 from grmp.io import backbone
@@ -37,7 +37,7 @@ def load(path: Path) -> Features:
     """
     _, kept = read_checkpoint(path)
     found = {name: value.ndim for name, value in kept.items()}
-    if found | {"middle": 4} != {"tokens": 4, "embeddings": 3, "middle": 4}:
+    if found | {"middle": 4} != {"tokens": 4, "embeddings": 3, "weights": 1, "middle": 4}:
         raise UserError(f"{path}: holds no features; `dvc repro features` makes them")
     return Features(**kept)
 
@@ -48,20 +48,24 @@ def read_crops(settings: Params, target: Path, images: Path) -> UInt8[Tensor, "n
     Raises:
         UserError: the manifest or an image is missing or broken.
     """
-    size = settings.image.crop
-    pictures = sets.read_images(images, sets.read_manifest(target), settings.image.short_side)
-    if settings.target and settings.target.fit == "squash":
-        pictures = [squash(picture, size) for picture in pictures]
-    return torch.stack([even_crops(picture, size, settings.finetune.views) for picture in pictures])
+    size, pictures = settings.image.crop, sets.read_images(images, sets.read_manifest(target))
+    if _squashed(settings):
+        return torch.stack([squash(picture, size)[None] for picture in pictures])
+    return torch.stack([cut_views(picture, settings.image.views, size) for picture in pictures])
+
+
+def _squashed(settings: Params) -> bool:
+    return settings.target is not None and settings.target.fit == "squash"
 
 
 def compute_features(
     model: PromptedCLIP, crops: UInt8[Tensor, "n view 3 s s"], settings: Params, runtime: Runtime, title: str
 ) -> Features:
-    """What `model`, frozen here and moved to the device, makes of the crops."""
+    """Features of the crops by `model`, which is frozen and moved to the device."""
     model.eval().requires_grad_(False).to(runtime.device)
     start_block, probe = first_trained_block(model, settings.finetune.blocks), settings.finetune.probe_blocks
-    return frozen_features(model, crops, start_block, runtime, title, probe_blocks=probe)
+    weights = None if _squashed(settings) else view_weights(settings.image.views)
+    return frozen_features(model, crops, start_block, runtime, title, probe_blocks=probe, weights=weights)
 
 
 def main(

@@ -28,6 +28,7 @@ class FreshCrops(Labelled):
         tokens: the images as squares of bytes, [k 1 3 s s]; their tokens are computed in every step.
         scores: in [0, 1].
         teacher: not read; `untouched` makes the scene logits of the very crops.
+        weights: that of the one view, 1.
         indices: as `Labelled` has them.
         untouched: CLIP without prompts, where the model is.
         crop: side of the crops, in pixels.

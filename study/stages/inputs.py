@@ -16,7 +16,7 @@ from grmp.io.prompts_file import load_prompts
 from grmp.model import PromptedCLIP
 from grmp.prior import Prior
 from grmp.runtime import Runtime, Stream, generator, start
-from grmp.settings import Compute, Finetune, Image, Prompts
+from grmp.settings import Compute, Finetune, Input, Prompts
 from study.data import sets
 from study.data.sets import Fold
 from study.stages.features import load
@@ -48,7 +48,7 @@ class Inputs:
 
     @property
     def repeats(self) -> int:
-        """How often a cell is run, on other labelled images each time."""
+        """Number of repeats of a cell, each with other labelled images."""
         return len(self.folds)
 
     @cached_property
@@ -58,7 +58,8 @@ class Inputs:
         settings = self.prompts, self.finetune.model_dump(exclude=probe), self.seed
         runtime = str(self.runtime.device), self.runtime.precision
         images = () if self.whole is None else (self.whole, self.crop)
-        common = digest(settings, runtime, self.plain.embeddings, self.scores, self.clip.state_dict(), *images)
+        plain = self.plain.embeddings, self.plain.weights
+        common = digest(settings, runtime, *plain, self.scores, self.clip.state_dict(), *images)
         meta = digest(common, self.meta.tokens, self.pretrained.prompt_parameters())
         return {True: meta, False: digest(common, self.plain.tokens)}
 
@@ -79,7 +80,7 @@ def labelled_indices(inputs: Inputs, count: int, repeat: int) -> Int[Tensor, " k
 
 
 def read_inputs(
-    folders: Folders, compute: Compute, prompts: Prompts, image: Image, finetune: Finetune, repeats: int
+    folders: Folders, compute: Compute, prompts: Prompts, image: Input, finetune: Finetune, repeats: int
 ) -> Inputs:
     """Everything that earlier stages made for the grid.
 

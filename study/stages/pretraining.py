@@ -1,21 +1,23 @@
 """Pre-training as the study runs it: which draws, from which state it goes on, and what the prompts know afterwards."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from open_clip import CLIP
 from torch import Tensor
 
-from grmp.crops import even_crops, to_float
+from grmp.crops import average, centre_views, cut_views, to_float, view_weights
+from grmp.metrics import srcc
 from grmp.model import PromptedCLIP, prompted
 from grmp.pretrain import predict, pretrain
 from grmp.prior import Prior, embed, learn
 from grmp.runtime import Runtime, Stream, generator
 from grmp.sequential import pretrain_sequential
-from grmp.settings import Pretrain, Prompts
+from grmp.settings import Input, Pretrain, Prompts
+from study.data.distortions import DISTORTIONS
 from study.data.squashed import Squashed
 from study.data.tasks import TaskSet
 from study.running.kept import kept_training
@@ -23,7 +25,7 @@ from study.running.kept import kept_training
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Trained prompts, and what was measured on the query images, each from one centre crop.
+    """Trained prompts, and what was measured on the query images, each from a centre crop per scale.
 
     Args:
         model: CLIP with the prompts.
@@ -39,13 +41,34 @@ class Pretrained:
     before: Float[Tensor, " n"]
     after: Float[Tensor, " n"]
 
+    def numbers(self, tasks: TaskSet) -> dict[str, float]:
+        """SRCC on the query images before and after, query loss at the start and the end, and its floor (nats)."""
+        truth = tasks.scores[self.query].numpy()
+        return {
+            "query_srcc_before": srcc(self.before.numpy(), truth),
+            "query_srcc_after": srcc(self.after.numpy(), truth),
+            "query_loss_first": float(self.losses["query"].head(5).mean()),
+            "query_loss_last": float(self.losses["query"].tail(5).mean()),
+            "label_entropy": label_entropy(tasks.scores),
+        }
+
+    def ranks(self, tasks: TaskSet) -> pd.Series:
+        """SRCC on the query images of every task, the least first; a mixture is in the task of each of its types."""
+        types = tasks.manifest.loc[self.query, "distortions"].str.split("+")
+        rows = pd.DataFrame({"type": types, "predicted": self.after.numpy(), "truth": tasks.scores[self.query].numpy()})
+        grouped = rows.explode("type").groupby("type")[["predicted", "truth"]]
+        names = {str(kind.number): kind.title for kind in DISTORTIONS}
+        ranks = grouped.apply(lambda some: srcc(some["predicted"].to_numpy(), some["truth"].to_numpy()))
+        return ranks.rename(index=names).sort_values()
+
 
 def pretrain_prompts(
-    clip: CLIP, tasks: TaskSet, settings: Pretrain, prompts: Prompts, crop: int, runtime: Runtime, seed: int
+    clip: CLIP, tasks: TaskSet, settings: Pretrain, prompts: Prompts, sight: Input, runtime: Runtime, seed: int
 ) -> Pretrained:
     """Meta-train fresh prompts on `tasks`; one that was interrupted goes on.
 
-    Squashed images are of another size where they are query images of `sequential`: `crop` pixels, all of the image.
+    Squashed images are of another size where they are query images of `sequential`: `sight.crop` pixels, all of the
+    image, where `sight` has images in their own pixels.
 
     Raises:
         UserError: as `grmp.pretrain.pretrain`.
@@ -54,8 +77,13 @@ def pretrain_prompts(
     torch.manual_seed(int(generator(seed, Stream.FRESH_PROMPTS, *again).initial_seed()) % 2**31)
     model = prompted(clip, prompts).to(runtime.device)
     query = tasks.manifest.index[tasks.manifest["photograph"].isin(tasks.query)]
-    crops = to_float(torch.stack([even_crops(tasks.images[row], crop, 1)[0] for row in query]))
-    before = predict(model.eval(), crops, runtime)
+    crops = _centre_crops([tasks.images[row] for row in query], sight)
+
+    def judge() -> Float[Tensor, " n"]:
+        each = predict(model.eval(), to_float(crops.flatten(0, 1)), runtime)
+        return average(each.unflatten(0, crops.shape[:2]), _weights(sight))
+
+    before = judge()
     draws = generator(seed, Stream.TASKS, *again)
     squashed, sequential = isinstance(tasks.images, Squashed), settings.algorithm == "sequential"
     data = (
@@ -64,22 +92,23 @@ def pretrain_prompts(
         {name: vars(pool) for name, pool in tasks.pools.items()},
     )
     start = model.state_dict(), draws.get_state(), torch.get_rng_state()
-    store = kept_training(
-        "sequential" if sequential else "pre-training",
-        settings,
-        crop,
-        str(runtime.device),
-        runtime.precision,
-        data,
-        start,
-    )
-    rest = tasks.scores, tasks.pools, settings, crop, runtime, draws, store
+    name, device = "sequential" if sequential else "pre-training", str(runtime.device)
+    store = kept_training(name, settings, sight, device, runtime.precision, data, start)
+    rest = tasks.scores, tasks.pools, settings, sight, runtime, draws, store
     if sequential:
-        queries = tasks.images.at(crop) if squashed else tasks.images
+        queries = tasks.images.at(sight.crop) if squashed else tasks.images
         losses = pretrain_sequential(model, tasks.images, queries, *rest)
     else:
         losses = pretrain(model, tasks.images, *rest)
-    return Pretrained(model, losses, query, before, predict(model, crops, runtime))
+    return Pretrained(model, losses, query, before, judge())
+
+
+def _centre_crops(images: Iterable[UInt8[Tensor, "3 h w"]], sight: Input) -> UInt8[Tensor, "n scale 3 s s"]:
+    return torch.stack([cut_views(image, centre_views(sight.views), sight.crop) for image in images])
+
+
+def _weights(sight: Input) -> Float[Tensor, " scale"]:
+    return view_weights(centre_views(sight.views))
 
 
 def label_entropy(scores: Float[Tensor, " n"]) -> float:
@@ -88,13 +117,14 @@ def label_entropy(scores: Float[Tensor, " n"]) -> float:
     return float(-(labels * labels.log() + (1 - labels) * (1 - labels).log()).mean())
 
 
-def learn_prior(model: PromptedCLIP, tasks: TaskSet, blocks: Sequence[int], crop: int, runtime: Runtime) -> Prior:
-    """What a centre crop of every image of `tasks`, seen with `model`'s prompts, teaches a probe behind `blocks`.
+def learn_prior(model: PromptedCLIP, tasks: TaskSet, blocks: Sequence[int], sight: Input, runtime: Runtime) -> Prior:
+    """What centre crops at every scale of all images of `tasks`, seen with `model`'s prompts, teach a probe.
+
+    It reads behind `blocks`, the mean over the scales.
 
     Raises:
         UserError: as `grmp.prior.learn`.
     """
     model.eval().requires_grad_(False).to(runtime.device)
-    crops = torch.stack([even_crops(image, crop, 1)[0] for image in tasks.images])
-    embeddings = embed(model, crops, blocks, runtime)
+    embeddings = embed(model, _centre_crops(tasks.images, sight), _weights(sight), blocks, runtime)
     return learn(embeddings, tasks.scores, tasks.manifest["photograph"].tolist())

@@ -69,8 +69,9 @@ def pretrain_published(settings: Params, clip: CLIP, runtime: Runtime) -> Prompt
     Raises:
         UserError: as `read_tasks` and `pretrain_prompts`.
     """
-    tasks, seed = read_tasks(settings.pretrain, settings.image.short_side, settings.compute.seed), settings.compute.seed
-    return pretrain_prompts(clip, tasks, settings.pretrain, settings.prompts, settings.image.crop, runtime, seed).model
+    seed = settings.compute.seed
+    tasks = read_tasks(settings.pretrain, seed)
+    return pretrain_prompts(clip, tasks, settings.pretrain, settings.prompts, settings.image, runtime, seed).model
 
 
 def prepare(settings: Params, clip: CLIP, model: PromptedCLIP, runtime: Runtime, folder: Path) -> Inputs:
@@ -86,7 +87,7 @@ def prepare(settings: Params, clip: CLIP, model: PromptedCLIP, runtime: Runtime,
     sets.write_manifest(folder, manifest)
     place = Path(settings.target.folder)
     if settings.finetune.crops == "batch":
-        squares = (squash_aliased(image, settings.finetune.side) for image in sets.each_image(place, manifest))
+        squares = (squash_aliased(image, settings.finetune.side) for image in sets.full_images(place, manifest))
         images = torch.stack(list(squares))
         edge = (settings.finetune.side - settings.image.crop) // 2
         crops = images[:, None, :, edge : edge + settings.image.crop, edge : edge + settings.image.crop]

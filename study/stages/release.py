@@ -32,9 +32,7 @@ def judge(scorer: Scorer, features: Features, settings: Params, runtime: Runtime
     quality = predict(scorer.model, features, block, runtime)
     if scorer.probe is None:
         return quality.numpy()
-    probe, views = scorer.probe.cpu(), features.tokens.shape[1]
-    each = probe(quality.repeat_interleave(views), features.probed().flatten(0, 1))
-    return each.unflatten(0, (-1, views)).mean(dim=1).numpy()
+    return scorer.probe.cpu()(quality, features.probed()).numpy()
 
 
 def main(

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -51,10 +52,12 @@ def label_images(inputs: Inputs, variant: Variant, model: PromptedCLIP, indices:
     if inputs.finetune.labels == "stretched":
         scores = stretch(scores)
     if inputs.whole is None:
-        tokens = inputs.features_of(variant).tokens[indices]
-        return label(model, tokens, inputs.plain.embeddings[indices], scores, indices)
+        features = inputs.features_of(variant).at(indices)
+        return label(model, replace(features, embeddings=inputs.plain.embeddings[indices]), scores, indices)
     untouched = unprompted(copy.deepcopy(inputs.clip), inputs.prompts).eval().requires_grad_(False)
-    return FreshCrops(inputs.whole[indices][:, None], scores, torch.empty(0), indices, untouched, inputs.crop)
+    return FreshCrops(
+        inputs.whole[indices][:, None], scores, torch.empty(0), torch.ones(1), indices, untouched, inputs.crop
+    )
 
 
 def own_rule(variant: Variant, qgr: Qgr) -> Qgr:

@@ -13,11 +13,12 @@ from grmp.meta import Prompts
 from grmp.model import prompted
 from grmp.runtime import Runtime
 from grmp.sequential import batches, pretrain_sequential, sets_of
-from grmp.settings import Pretrain
+from grmp.settings import Input, Pretrain
 from study.params import Params
 
 GENERATOR = torch.Generator().manual_seed(8)
 IMAGES = [torch.randint(0, 256, (3, 56, 56), dtype=torch.uint8, generator=GENERATOR) for _ in range(28)]
+SIGHT = Input(views=(("native", 1),), crop=48)
 SCORES = torch.rand(28, generator=GENERATOR)
 POOLS = {  # two types of a first set, and one of a second
     "b:2": TaskPool([*range(7)], [7, 8, 9]),
@@ -57,7 +58,7 @@ def run(
     model = prompted(clip, settings.prompts)
     before = {name: value.detach().clone() for name, value in model.prompt_parameters().items()}
     section, draws = section.model_copy(update=changes), torch.Generator().manual_seed(4)
-    losses = pretrain_sequential(model, IMAGES, IMAGES, SCORES, pools, section, 48, runtime, draws, store)
+    losses = pretrain_sequential(model, IMAGES, IMAGES, SCORES, pools, section, SIGHT, runtime, draws, store)
     return before, {name: value.detach().clone() for name, value in model.prompt_parameters().items()}, losses
 
 
@@ -88,7 +89,7 @@ def test_the_meta_weights_go_their_share_of_the_way_to_the_mean_after_each_type(
 
 def test_every_support_image_is_seen_once_a_type_and_a_query_batch_follows_each_batch(section) -> None:
     pool = POOLS["b:2"]
-    found = list(batches(IMAGES, IMAGES, SCORES, pool, section, 48, torch.Generator().manual_seed(1)))
+    found = list(batches(IMAGES, IMAGES, SCORES, pool, section, SIGHT, torch.Generator().manual_seed(1)))
     supports, queries = found[::2], found[1::2]
     assert [len(batch.indices) for batch in supports] == [3, 3, 1]
     assert sorted(index for batch in supports for index in batch.indices) == pool.support
@@ -97,7 +98,7 @@ def test_every_support_image_is_seen_once_a_type_and_a_query_batch_follows_each_
 
 def test_query_images_are_seen_whole_where_they_have_the_crops_size(section) -> None:
     small = [image[:, :48, :48] for image in IMAGES]
-    for batch in list(batches(IMAGES, small, SCORES, POOLS["b:2"], section, 48, torch.Generator()))[1::2]:
+    for batch in list(batches(IMAGES, small, SCORES, POOLS["b:2"], section, SIGHT, torch.Generator()))[1::2]:
         assert all(torch.equal(seen, small[index]) for seen, index in zip(batch.images, batch.indices))
         assert torch.equal(batch.scores, SCORES[list(batch.indices)])
 

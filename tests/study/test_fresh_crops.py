@@ -29,7 +29,9 @@ def images() -> Tensor:
 @pytest.fixture
 def fresh(images: Tensor, clip: CLIP, settings: Params) -> FreshCrops:
     untouched = unprompted(clip, settings.prompts).eval()
-    return FreshCrops(images[:, None], torch.linspace(0, 1, 5), torch.empty(0), torch.arange(5), untouched, 48)
+    return FreshCrops(
+        images[:, None], torch.linspace(0, 1, 5), torch.empty(0), torch.ones(1), torch.arange(5), untouched, 48
+    )
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ SET = {
 
 def shown(value: object) -> str:
     if isinstance(value, list):
-        return ", ".join(value)
+        return ", ".join(f"[{shown(each)}]" if isinstance(each, list) else shown(each) for each in value)
     if isinstance(value, float):
         return f"{value:g}"
     return value if isinstance(value, str) else json.dumps(value)
@@ -34,7 +34,11 @@ def shown(value: object) -> str:
 @pytest.mark.parametrize("path", [ROOT / "params.yaml", BASE], ids=["repository", "human"])
 def test_brackets_hold_what_the_preset_sets_and_nothing_else(path: Path) -> None:
     comments = read_comments(path.read_text(encoding="utf-8"))
-    brackets = {place: found[1] for place, text in comments.items() if (found := re.search(r"\[([^\]]*)\]$", text))}
+    brackets = {
+        place: found[1]
+        for place, text in comments.items()
+        if (found := re.search(r" \[((?:[^\[\]]|\[[^\[\]]*\])*)\]$", text))
+    }
     assert brackets == {place: shown(value) for place, value in SET.items()}
 
 

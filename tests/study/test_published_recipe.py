@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 SIZES = {  # for a CLIP that sees 48 pixels; all that is no size, or no rate that few steps need, is the preset's own
     "compute.precision": "fp32",
     "compute.device": "cpu",
-    "image.short_side": 56,
+    "pretrain.side": 56,
     "image.crop": 48,
     "prompts.image_tokens": 3,
     "prompts.depth": 3,
@@ -181,7 +181,7 @@ def test_the_best_look_is_chosen_by_the_sum_and_their_number_is_named() -> None:
 
 
 def test_several_sources_are_told_apart_and_each_holds_photographs_out(small: Params) -> None:
-    found = read_tasks(small.pretrain, 56, seed=1)
+    found = read_tasks(small.pretrain, seed=1)
     assert list(found.pools) == ["tid2013:1", "tid2013:8", "kadid-10k:1", "kadid-10k:25"]
     assert {name.partition(":")[0] for name in found.query} == {"tid2013", "kadid-10k"}
     assert len(found.images) == len(found.manifest) == 36
@@ -190,13 +190,13 @@ def test_several_sources_are_told_apart_and_each_holds_photographs_out(small: Pa
 
 
 def test_images_are_squashed_from_their_own_size_to_either_side(small: Params, sets: Path) -> None:
-    images = read_tasks(small.pretrain, 56, seed=1).images
+    images = read_tasks(small.pretrain, seed=1).images
     assert isinstance(images, Squashed)
     assert (images[0].shape, images.at(48)[0].shape) == ((3, 56, 56), (3, 48, 48))
     assert images.state() != images.at(48).state()
     assert torch.equal(images[35], Squashed([sets / "kadid/images/I03_25_05.png"], 56)[0])
-    cut = read_tasks(small.pretrain.model_copy(update={"fit": "crops"}), 32, seed=1).images
-    assert {tuple(image.shape) for image in cut} == {(3, 32, 43)}
+    cut = read_tasks(small.pretrain.model_copy(update={"fit": "crops"}), seed=1).images
+    assert {tuple(image.shape) for image in cut} == {(3, 48, 64)}
 
 
 def test_weights_of_another_backbone_are_not_taken(small: Params, sets: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What is to be known of a human-rated set."""
+"""The description of a human-rated set."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,0 +1,132 @@
+"""README's numbers, written between its HTML comments from the tables below reports/.
+
+Words stand around these numbers: whoever renews the tables reads the sentences again.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from grmp.errors import UserError
+from grmp.io.table import read_csv
+from study.docs.evidence import LIVEC_RATIO, means, medians, optimism, paired
+from study.reports.published import LIVEC
+from study.reports.style import copy_table, median_interval, median_level, title
+
+REPORTS = Path("reports")
+SHOWN = ("full", "without_mpp", "without_qgr", "without_both", "ridge", "probe", "full_probe")
+"""Variants in README's tables."""
+MPP = ("full", "without_mpp")
+QGR = ("full", "without_qgr")
+Blocks = Mapping[str, Callable[[Path], str]]
+_BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
+
+
+def filled(path: Path, blocks: Blocks, reports: Path = REPORTS) -> str:
+    """The page at `path` with its generated blocks made anew from the tables in the folder `reports`.
+
+    Raises:
+        UserError: a block of an unknown name.
+    """
+
+    def fill(found: re.Match[str]) -> str:
+        if found[2] not in blocks:
+            raise UserError(f"{path}: generated: {found[2]} is not known (known: {', '.join(blocks)})")
+        return f"{found[1]}{blocks[found[2]](reports)}\n{found[3]}"
+
+    return _BLOCK.sub(fill, path.read_text(encoding="utf-8"))
+
+
+def human_runs(reports: Path) -> pd.DataFrame:
+    """The runs of `SHOWN` on LIVEC with a count of labels; the others stand in docs/results.md."""
+    runs = read_csv(reports / "livec/runs.csv")
+    return runs[runs["variant"].isin(SHOWN) & (runs["labels"] >= 1)]
+
+
+def generated_runs(reports: Path) -> pd.DataFrame:
+    """The runs of `SHOWN` on the generated target."""
+    runs = read_csv(reports / "ablation.csv")
+    return runs[runs["variant"].isin(SHOWN)]
+
+
+def answer(reports: Path) -> str:
+    """The study's answer, with 50 labels of LIVEC."""
+    runs = human_runs(reports)
+    level = median_level(runs["repeat"].nunique())
+    theirs = ", ".join(f"{one.method} {one.srcc[50]:.3f}" for one in LIVEC[-3:])
+    lines = [
+        f"Median SRCC on LIVEC with 50 labels, ten published splits (intervals of {100 * level:.1f} %):",
+        "",
+        f"- with both ideas of the method (*{title('full')}*): {_median(runs, 'full')};",
+        f"- without either, by ridge regression on blocks 8 to 10 of the untouched CLIP: {_median(runs, 'probe')};",
+        f"- with both ideas, such a probe, and a learned prior for it (ours): {_median(runs, 'full_probe')};",
+        f"- as published elsewhere, with other backbones, sizes and protocols: {theirs}.",
+        "",
+        f"Averaged over {_listed(runs)} labels, MPP adds {paired(runs, *MPP, LIVEC_RATIO)} "
+        f"and QGR {paired(runs, *QGR, LIVEC_RATIO)}; both intervals are of one pre-training.",
+    ]
+    return "\n".join(lines)
+
+
+def expected(reports: Path) -> str:
+    """The SRCC that a user with few labels may expect."""
+    runs = human_runs(reports)
+    values = [f"{_middle(runs, 'full_probe', count):.3f} with {count}" for count in (10, 50, 200)]
+    return (
+        f"Expect an SRCC near {', '.join(values)} labels of photographs like LIVEC's: medians of the table below, "
+        "whose runs use larger crops and more steps than `grmp fit` ([human/README.md](human/README.md))."
+    )
+
+
+def findings(reports: Path) -> str:
+    """Six findings, each with one estimate and what limits it."""
+    human, generated = human_runs(reports), generated_runs(reports)
+    choices = read_csv(reports / "livec/choices.csv").set_index("choice")
+    none = choices.loc["tokens_0"]
+    few, many = (paired(human, "full_probe", "probe", LIVEC_RATIO, count).mean for count in (10, 200))
+    sentences = {
+        "A simple baseline": f"Ridge regression on the middle blocks against *{title('full')}*, 50 labels: "
+        f"{paired(human, 'probe', 'full', LIVEC_RATIO, 50)}; on the generated target, all counts, "
+        f"{paired(generated, 'probe', 'full').mean:+.3f}.",
+        "MPP": f"{paired(human, *MPP, LIVEC_RATIO)}. Part of that is the backbone: its text tower knows no word about "
+        "quality, so that without MPP all must come from the labels.",
+        "QGR": f"{paired(human, *QGR, LIVEC_RATIO)}. On the generated target, where its sign has changed from one "
+        f"pre-training to the next, {paired(generated, *QGR)}.",
+        "Prompts, prior and fine-tuning together (ours)": f"Against ridge regression on the middle blocks {few:+.3f} "
+        f"with 10 labels and {many:+.3f} with 200.",
+        "Image prompts": f"Leaving them out changes SRCC with 50 labels by {none['difference']:+.3f} "
+        f"({none['low']:+.3f} to {none['high']:+.3f}); one of {len(choices)} exploratory comparisons.",
+        "Selecting on the test part": f"The best of four evaluated steps is {optimism(human).to_numpy().mean():.3f} "
+        "above the last one on average: a lower bound of what the published protocol's hundreds of evaluations add.",
+    }
+    return "\n".join(f"- **{name}.** {text}" for name, text in sentences.items())
+
+
+BLOCKS: Blocks = {
+    "answer": answer,
+    "expected": expected,
+    "livec": lambda reports: copy_table(medians(human_runs(reports))),
+    "generated": lambda reports: copy_table(means(generated_runs(reports))),
+    "findings": findings,
+}
+"""What stands between `<!-- generated: NAME -->` and `<!-- end -->`."""
+
+
+def _middle(runs: pd.DataFrame, variant: str, count: int) -> float:
+    return median_interval(_srcc(runs, variant, count))[0]
+
+
+def _median(runs: pd.DataFrame, variant: str, count: int = 50) -> str:
+    middle, low, high = median_interval(_srcc(runs, variant, count))
+    return f"{middle:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _srcc(runs: pd.DataFrame, variant: str, count: int) -> pd.Series:
+    return runs.loc[(runs["variant"] == variant) & (runs["count"] == count), "srcc"]
+
+
+def _listed(runs: pd.DataFrame) -> str:
+    *first, last = sorted(runs["count"].unique())
+    return f"{', '.join(map(str, first))} and {last}"

@@ -1,0 +1,164 @@
+"""What every report begins with: three to six sentences, computed from its numbers."""
+
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+
+from study.reports.comparisons import claim
+from study.reports.style import label_name, median_interval, median_level, title
+from study.reports.tables import Grid, optimism
+
+
+def bullets(sentences: Sequence[str]) -> str:
+    """The sentences as a Markdown list."""
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def scene_findings(scores: dict[str, dict[str, float]], trained_on: int, held_out: int) -> list[str]:
+    """What the text tower knows of scenes.
+
+    Args:
+        scores: accuracies as reports/backbone.json has them.
+        trained_on: photographs that the text tower was aligned to.
+        held_out: photographs that it was not.
+    """
+    text, mean = scores["text tower, held-out photographs"], scores["nearest mean, held-out photographs"]
+    own = scores["text tower, its own photographs"]
+    return [
+        f"The text tower gives {text['accuracy']:.0%} of the crops of {held_out} held-out photographs the right one of "
+        f"nine scenes (balanced {text['balanced accuracy']:.0%}; chance is 11 %).",
+        f"The nearest mean of this image tower's own embeddings, without any text tower, gives {mean['accuracy']:.0%}.",
+        f"Of the {trained_on} photographs that it was aligned to it gives {own['accuracy']:.0%} of the crops theirs.",
+        "It is a rough judge of scenes, and the semantic gradient that QGR projects on is no better than that.",
+    ]
+
+
+def label_findings(numbers: dict[str, float], by_type: pd.DataFrame) -> list[str]:
+    """How well the generated labels agree with KADID-10k's raters.
+
+    Args:
+        numbers: as reports/distort.json has them.
+        by_type: columns name, srcc, offset.
+    """
+    order = by_type.sort_values("offset")
+    wrong = [f"{row.name} ({row.srcc:.1f})" for row in by_type[by_type["srcc"] < 0.999].itertuples(index=False)]
+    seen, unseen = numbers["srcc_cells"], numbers["srcc_leave_one_type_out"]
+    error = numbers["mean_absolute_error_leave_one_type_out"]
+    return [
+        f"Over the 125 cells (type, level) our similarity agrees with KADID-10k's raters at SRCC {seen:.3f}.",
+        f"For a type that the fit has not seen the labels agree at {unseen:.3f}, with a mean error of {error:.3f} "
+        "on the scale 0..1.",
+        f"{numbers['types_in_order']} of 25 types have their five levels in the raters' order; out of order: "
+        f"{', '.join(wrong) or 'none'}.",
+        f"The labels are too kind to {', '.join(order['name'].tail(3)[::-1])}, and too strict on "
+        f"{' and '.join(order['name'].head(2))}.",
+        "No person has rated these images: KADID-10k's raters calibrate the labels, a metric tells images apart.",
+    ]
+
+
+def pretrain_findings(numbers: dict[str, float], ranks: pd.Series, algorithm: str, steps: int) -> list[str]:
+    """What pre-training taught the prompts.
+
+    Args:
+        numbers: as reports/pretrain.json has them.
+        ranks: SRCC per task, the least first.
+        algorithm: of the outer level.
+        steps: outer steps.
+    """
+    before, after = numbers["query_srcc_before"], numbers["query_srcc_after"]
+    verb = "raised" if after > before else "did not raise"
+    return [
+        f"{steps} outer steps of `{algorithm}` {verb} SRCC on the query photographs: {before:.3f} before, "
+        f"{after:.3f} after.",
+        f"The query loss went from {numbers['query_loss_first']:.3f} to {numbers['query_loss_last']:.3f}; a model that "
+        f"predicts every label exactly has {numbers['label_entropy']:.3f}.",
+        f"Best known distortion: {ranks.index[-1]} (SRCC {ranks.iloc[-1]:.2f}); least: {ranks.index[0]} "
+        f"({ranks.iloc[0]:.2f}).",
+        "The query photographs gave the outer gradient, so this is a training curve; the test is the target set.",
+    ]
+
+
+def training_findings(results: pd.DataFrame, steps: pd.DataFrame) -> list[str]:
+    """What the cells of one number of labels show.
+
+    Args:
+        results: columns variant, count, srcc, srcc_best.
+        steps: columns variant, cosine, of the fine-tuned variants.
+    """
+    means = results.groupby("variant")["srcc"].mean()
+    best, worst, count = means.idxmax(), means.idxmin(), results["count"].iloc[0]
+    sentences = [
+        f"With {count} labels the highest mean SRCC is {means[best]:.3f}, of *{title(best)}*; "
+        f"the lowest is {means[worst]:.3f}, of *{title(worst)}*.",
+        f"Picking the best step on the test part would have added {optimism(results):.3f} on average.",
+    ]
+    known = steps.dropna(subset="cosine") if len(steps) else steps
+    if len(known):
+        share = (known["cosine"] > 0).mean()
+        sentences.append(f"The quality and the semantic gradient agree in {share:.0%} of the steps measured.")
+    return sentences
+
+
+def grid_findings(
+    grid: Grid, comparisons: pd.DataFrame, labels: float, evaluations: int, middle: Callable[[pd.Series], float]
+) -> list[str]:
+    """What a grid shows: the best variant, what each idea adds, what picking on the test part would have claimed.
+
+    Args:
+        grid: the runs.
+        comparisons: of `compare_variants`; only what was stated beforehand is told.
+        labels: the number of labels whose best variant is named.
+        evaluations: test evaluations along a run.
+        middle: of the repeats' SRCC, the mean or the median.
+    """
+    values = grid.at(labels).groupby("variant")["srcc"].agg(middle)
+    best, word = values.idxmax(), "median" if middle is pd.Series.median else "mean"
+    plain = f", against {values['ridge']:.3f} of *{title('ridge')}*" if "ridge" in values else ""
+    name = label_name(labels, grid.count(labels))
+    ideas = comparisons[comparisons["idea"] != ""].itertuples()
+    return [
+        f"With {name} labels the highest {word} SRCC is {values[best]:.3f}, of *{title(best)}*{plain}.",
+        *(claim(f"**{row.idea}** (*{title(row.a)}* − *{title(row.b)}*)", row) for row in ideas),
+        f"Picking the best of {evaluations} steps on the test part would have added {optimism(grid.results):.4f} SRCC "
+        "to a fine-tuned run on average; a choice among more steps adds at least as much.",
+    ]
+
+
+def sweep_finding(strengths: pd.DataFrame) -> str:
+    """Which strength of the projection has the highest mean, and whether it differs from no projection.
+
+    Args:
+        strengths: of `study.reports.comparisons.against_zero`.
+    """
+    if not len(strengths) or strengths["difference"].max() <= 0:
+        return "No strength of the projection has a higher mean SRCC than none (λ = 0)."
+    best = strengths.loc[strengths["difference"].idxmax()]
+    row = best.drop("p").rename({"p_holm": "p"})
+    return claim(f"λ = {best['strength']:g}, of all strengths that with the highest mean (exploratory, Holm's p),", row)
+
+
+def published_finding(results: pd.DataFrame, reported: pd.DataFrame, count: int) -> str:
+    """Where the best variant's median stands among published ones with as many labels.
+
+    Args:
+        results: columns variant, count, srcc.
+        reported: columns method, count, srcc.
+        count: the number of labels.
+    """
+    others = reported[reported["count"] == count]
+    runs = results[results["count"] == count]
+    best = runs.groupby("variant")["srcc"].median().idxmax()
+    middle, low, high = median_interval(runs.loc[runs["variant"] == best, "srcc"])
+    groups = {
+        "published numbers below that interval": others["srcc"] < low,
+        "inside it": others["srcc"].between(low, high),
+        "above it": others["srcc"] > high,
+    }
+    words = "; ".join(f"{name}: {', '.join(others.loc[rows, 'method'])}" for name, rows in groups.items() if rows.any())
+    level = median_level(runs["repeat"].nunique())
+    if not words:
+        return f"No published numbers with {count} labels are known here."
+    return (
+        f"With {count} labels *{title(best)}* has a median of {middle:.3f} ({100 * level:.1f} % interval {low:.3f} to "
+        f"{high:.3f}); {words}. Backbones, image sizes and protocols differ: no fair comparison."
+    )

@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import Ridge
+
+from grmp.regression import ALPHAS, NOISES, fit_bayes, fit_predict, predict_each
+
+
+def data(seed: int, labelled: int = 12, noise: float = 0.3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    train, test = random.normal(size=(labelled, 6)), random.normal(size=(9, 6))
+    return train, train @ np.linspace(-1, 1, 6) + noise * random.normal(size=labelled), test
+
+
+def ridge(train: np.ndarray, scores: np.ndarray, test: np.ndarray, alpha: float) -> np.ndarray:
+    """Ridge regression by its closed form; the mean is not shrunk."""
+    mean, level = train.mean(axis=0), scores.mean()
+    centred = train - mean
+    weights = np.linalg.solve(centred.T @ centred + alpha * np.eye(train.shape[1]), centred.T @ (scores - level))
+    return (test - mean) @ weights + level
+
+
+def leave_one_out(train: np.ndarray, scores: np.ndarray, alpha: float) -> float:
+    kept = [np.arange(len(scores)) != i for i in range(len(scores))]
+    return sum((ridge(train[k], scores[k], train[~k], alpha)[0] - scores[~k][0]) ** 2 for k in kept)
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("noise", [0.01, 2.0])
+def test_the_strength_is_the_one_of_the_least_leave_one_out_error(seed: int, noise: float) -> None:
+    train, scores, test = data(seed, noise=noise)
+    best = min(ALPHAS, key=lambda alpha: leave_one_out(train, scores, alpha))
+    np.testing.assert_allclose(fit_predict(train, scores, test), ridge(train, scores, test, best), rtol=1e-6)
+
+
+def test_the_test_images_have_no_say_in_each_others_predictions() -> None:
+    train, scores, test = data(0)
+    both, alone = fit_predict(train, scores, test), fit_predict(train, scores, test[3:4])
+    np.testing.assert_allclose(both[3], alone[0], rtol=1e-12)
+
+
+def test_there_is_a_row_of_predictions_per_strength() -> None:
+    train, scores, test = data(1)
+    found = predict_each(train, scores, test)
+    assert found.shape == (len(ALPHAS), len(test))
+    for row, alpha in zip(found, ALPHAS, strict=True):
+        np.testing.assert_allclose(row, ridge(train, scores, test, alpha), rtol=1e-6)
+
+
+def test_the_chosen_predictions_are_among_the_candidates() -> None:
+    train, scores, test = data(2)
+    distances = np.abs(predict_each(train, scores, test) - fit_predict(train, scores, test)).max(axis=1)
+    assert distances.min() < 1e-9
+
+
+def test_two_labelled_images_are_enough() -> None:
+    assert np.isfinite(fit_predict(*data(3, labelled=2))).all()
+
+
+@pytest.mark.parametrize("standardise", [False, True])
+def test_the_scale_of_a_channel_matters_unless_they_are_standardised(standardise: bool) -> None:
+    generator = np.random.default_rng(3)
+    train, test, scores = generator.normal(size=(12, 5)), generator.normal(size=(7, 5)), generator.random(12)
+    stretch = np.array([1, 1, 100, 1, 1])
+    before, after = (fit_predict(train * by, scores, test * by, standardise) for by in (1, stretch))
+    assert np.allclose(before, after) == standardise
+    each = predict_each(train, scores, test, standardise)
+    assert any(np.allclose(fit_predict(train, scores, test, standardise), row) for row in each)
+
+
+def bayes_data(seed: int, labelled: int, noise: float, channels: int = 30) -> tuple[np.ndarray, ...]:
+    """Labelled embeddings, their scores, others, and what scores these have without noise."""
+    random = np.random.default_rng(seed)
+    train, test = random.normal(size=(labelled, channels)), random.normal(size=(200, channels))
+    weights = random.normal(size=channels)
+    return train + 5, 3 + train @ weights + noise * random.normal(size=labelled), test + 5, 3 + test @ weights
+
+
+@pytest.mark.parametrize("labelled", [2, 12, 31, 80])
+def test_each_level_of_noise_is_a_ridge_regression(labelled: int) -> None:
+    train, scores, test, _ = bayes_data(1, labelled, 0.5)
+    for found, noise in zip(fit_bayes(train, scores).predict_each(test), NOISES, strict=True):
+        np.testing.assert_allclose(found, Ridge(noise, solver="svd").fit(train, scores).predict(test), rtol=1e-6)
+
+
+@pytest.mark.parametrize("labelled", [6, 30, 80])
+def test_a_level_is_as_probable_as_it_makes_the_scores(labelled: int) -> None:
+    train, scores, *_ = bayes_data(2, labelled, 1.0)
+    # Directions of the scores that a free mean leaves, and the density of a Gaussian whose scale is free in them.
+    basis = np.linalg.svd(np.ones((1, labelled)))[2][1:]
+    expected = []
+    for noise in NOISES:
+        covariance = basis @ (train @ train.T + noise * np.eye(labelled)) @ basis.T
+        misfit = basis @ scores @ np.linalg.solve(covariance, basis @ scores)
+        expected.append(-0.5 * (np.linalg.slogdet(covariance)[1] + (labelled - 1) * np.log(misfit)))
+    density = np.exp(np.array(expected) - max(expected))
+    np.testing.assert_allclose(fit_bayes(train, scores).odds, density / density.sum(), rtol=1e-6, atol=1e-12)
+
+
+def test_more_noise_in_the_labels_makes_more_of_it_probable() -> None:
+    levels = [fit_bayes(*bayes_data(3, 60, noise)[:2]).odds @ np.log10(NOISES) for noise in (0.01, 1.0, 10.0)]
+    assert levels == sorted(levels)
+    assert levels[2] > levels[0] + 1
+
+
+def test_the_coefficients_predict_the_mean_over_the_noise() -> None:
+    train, scores, test, _ = bayes_data(4, 20, 0.5)
+    found = fit_bayes(train, scores)
+    weight, bias = found.coefficients()
+    np.testing.assert_allclose(test @ weight + bias, found.odds @ found.predict_each(test), rtol=1e-9)
+
+
+def test_with_enough_labels_the_truth_is_found() -> None:
+    train, scores, test, truth = bayes_data(5, 300, 0.1)
+    weight, bias = fit_bayes(train, scores).coefficients()
+    assert np.corrcoef(test @ weight + bias, truth)[0, 1] > 0.999
+
+
+def test_labels_that_are_all_equal_predict_themselves() -> None:
+    train, _, test, _ = bayes_data(6, 8, 0.0)
+    weight, bias = fit_bayes(train, np.full(8, 0.4)).coefficients()
+    np.testing.assert_allclose(test @ weight + bias, 0.4)

@@ -1,0 +1,66 @@
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from grmp.errors import UserError
+from study.running import compare
+from study.running.compare import compare_runs
+
+
+def test_numbers_are_found_at_any_depth() -> None:
+    assert dict(compare.leaves({"full": {"50": {"srcc": 0.7}}, "n": 3})) == {"full.50.srcc": 0.7, "n": 3.0}
+
+
+def test_a_number_that_only_one_side_has_counts_as_a_failure() -> None:
+    assert compare.drift({"a": 1.0}, {"a": 1.5, "b": 2.0}) == {"a": 0.5, "b": float("inf")}
+
+
+@pytest.mark.parametrize(("now", "fails"), [(0.71, False), (0.73, True)])
+def test_more_than_the_tolerance_is_an_error_that_names_the_metric(
+    now: float, fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("reports").mkdir()
+    for path in compare.METRICS:
+        Path(path).write_text(json.dumps({"full": {"srcc": now}}), encoding="utf-8")
+    monkeypatch.setattr(compare, "committed", lambda path: {"full": {"srcc": 0.70}})
+    if fails:
+        with pytest.raises(UserError, match=r"full\.srcc differs by 0\.03"):
+            compare.metrics(0.02)
+    else:
+        compare.metrics(0.02)
+
+
+def table(*srcc: float, variant: str = "full") -> pd.DataFrame:
+    return pd.DataFrame({"variant": variant, "labels": 50, "repeat": range(1, len(srcc) + 1), "srcc": srcc})
+
+
+def test_runs_are_paired_by_variant_labels_and_repeat() -> None:
+    kept = pd.concat([table(0.1, 0.1, 0.1, variant="ridge"), table(0.7, 0.8, 0.9)])
+    both = compare_runs(table(0.71, 0.82), kept)
+    assert both["committed"].tolist() == [0.7, 0.8]
+    assert both["again"].tolist() == [0.71, 0.82]
+
+
+@pytest.mark.filterwarnings("error")
+def test_counts_are_found_where_fractions_are_committed_too() -> None:
+    kept = pd.concat([table(0.7, 0.8), table(0.9).assign(labels=0.2)])
+    assert compare_runs(table(0.7, 0.8), kept)["committed"].tolist() == [0.7, 0.8]
+
+
+def test_a_run_that_nobody_committed_is_named() -> None:
+    with pytest.raises(UserError, match="full at 50 labels, repeat 3: is not committed"):
+        compare_runs(table(0.7, 0.8, 0.9), table(0.7, 0.8))
+
+
+@pytest.mark.parametrize(("now", "fails"), [((0.6, 0.71, 0.9), False), ((0.7, 0.73, 0.7), False), ((0.73,) * 3, True)])
+def test_the_medians_decide(tmp_path: Path, now: tuple[float, ...], fails: bool) -> None:
+    table(*now).to_csv(tmp_path / "now.csv", index=False)
+    table(0.7, 0.7, 0.8).to_csv(tmp_path / "kept.csv", index=False)
+    if fails:
+        with pytest.raises(UserError, match=r"differs by 0\.0300"):
+            compare.runs(tmp_path / "now.csv", tmp_path / "kept.csv", 0.02)
+    else:
+        compare.runs(tmp_path / "now.csv", tmp_path / "kept.csv", 0.02)

@@ -1,1 +1,0 @@
-"""Long trials, each one command of the Makefile."""
