@@ -1,6 +1,7 @@
 """The preset `published` on small sets in the official layouts, which the test makes, with a CLIP of a few weights."""
 
 import itertools
+import json
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +16,7 @@ from scipy.io import savemat
 
 from grmp.errors import UserError
 from grmp.finetune import Outcome
+from grmp.io import backbone
 from grmp.runtime import Runtime
 from study.data import datasets
 from study.data.datasets import SETS
@@ -209,3 +211,20 @@ def test_weights_of_another_backbone_are_not_taken(small: Params, sets: Path, mo
     embedded = small.backbone.model_copy(update={"source": "embedded"})
     found = find_weights(small.model_copy(update={"backbone": embedded}), sets)
     assert found == Path("artifacts/weights/clip.safetensors")
+
+
+def test_the_command_writes_its_table_and_page(
+    small: Params, clip: CLIP, config: dict, sets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With cached crops, as two cores can run it."""
+    backbone.save(sets / "work/clip.safetensors", clip, config, small.backbone)
+    few = {"pretrain.outer_steps": 1, "finetune.steps": 4, "finetune.evaluations": 2, "grid.repeats": 1}
+    changes = SIZES | few | {"finetune.crops": "fixed", "compute.threads": 1}
+    given = [f"{name}={json.dumps(value)}" for name, value in changes.items()]
+    folders = [sets / name for name in ("tid", "kadid", "livec", "out", "work")]
+    published.main(*folders, ROOT / "human/params.yaml", ROOT / "human/published.yaml", given)
+    table = pd.read_csv(sets / "out/results.csv")
+    assert table[["labels", "count", "repeat", "looks", "looks_plateau"]].to_numpy().tolist() == [[8, 8, 1, 2, 2]]
+    page = (sets / "out/README.md").read_text(encoding="utf-8")
+    assert "ViT-B-16-quickgelu, openai; cpu, fp32" in page
+    assert (sets / "work/prompts.safetensors").is_file()
