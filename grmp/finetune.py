@@ -95,8 +95,8 @@ def make_optimiser(
     rates = [settings.learning_rate, settings.text_learning_rate]
     groups = [{"params": values, "lr": rate} for values, rate in zip((image, text), rates)]
     if settings.optimiser == "sgd":
-        optimiser = torch.optim.SGD(groups, weight_decay=settings.weight_decay)
-        return optimiser, torch.optim.lr_scheduler.ConstantLR(optimiser, factor=1.0)
+        descent = torch.optim.SGD(groups, weight_decay=settings.weight_decay)
+        return descent, torch.optim.lr_scheduler.ConstantLR(descent, factor=1.0)
     optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
     return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, settings.steps)
 

@@ -164,8 +164,8 @@ def test_a_rate_that_a_look_lowers_stays_lowered(fresh, model, settings, runtime
 def test_what_only_the_published_measurement_gives_is_not_silently_left_out(
     model, settings, runtime, clip, changes: dict[str, str]
 ) -> None:
-    tokens = torch.zeros(5, 2, 10, 64)
+    seen = Features(torch.zeros(5, 2, 10, 64), torch.ones(5, 2, 16), torch.full((2,), 0.5))
     with torch.no_grad():
-        cached = label(model, tokens, torch.ones(5, 2, 16), torch.rand(5))
+        cached = label(model, seen, torch.rand(5))
     with pytest.raises(UserError, match="make published"):
         tune(cached, model, settings, runtime, **({"crops": "fixed"} | changes))
