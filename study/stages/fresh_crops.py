@@ -8,7 +8,6 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from grmp.crops import random_crop, to_float
-from grmp.errors import UserError
 from grmp.finetune import Labelled
 from grmp.model import PromptedCLIP
 from grmp.runtime import Runtime
@@ -32,17 +31,10 @@ class FreshCrops(Labelled):
         indices: as `Labelled` has them.
         untouched: CLIP without prompts, where the model is.
         crop: side of the crops, in pixels.
-
-    Raises:
-        UserError: crops larger than the images.
     """
 
     untouched: PromptedCLIP | None = None
     crop: int = 224
-
-    def __post_init__(self) -> None:  # noqa: D105
-        if self.crop > self.tokens.shape[-1]:
-            raise UserError("params.yaml: image.crop must not be larger than finetune.side, of which crops are cut")
 
     def to(self, runtime: Runtime) -> "FreshCrops":
         """The same where `runtime` computes; bytes stay bytes."""

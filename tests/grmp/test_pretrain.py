@@ -206,3 +206,8 @@ def test_a_loss_that_is_none_stops_with_the_step_its_tasks_and_images(
     monkeypatch.setitem(globals(), "SCORES", SCORES.clone().fill_(float("nan")))
     with pytest.raises(UserError, match=r"pre-train: step 1: .*support nan.*distortion type \d+, rows [\d, ]+ of man"):
         train(model, algorithm=algorithm)
+
+
+def test_the_sequential_run_is_another_functions(model: PromptedCLIP, train) -> None:
+    with pytest.raises(UserError, match=r"pretrain\.algorithm: sequential .*pretrain_sequential"):
+        train(model, algorithm="sequential")

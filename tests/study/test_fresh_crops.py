@@ -1,7 +1,5 @@
 """Crops that are drawn anew for every step, and fine-tuning on them."""
 
-import dataclasses
-
 import pytest
 import torch
 from open_clip import CLIP
@@ -80,11 +78,6 @@ def test_the_published_square_keeps_what_antialiasing_would_remove() -> None:
     assert squash(stripes, 61).float().std() < 10 < squash_aliased(stripes, 61).float().std()
     flat = torch.full((3, 30, 40), 77, dtype=torch.uint8)
     assert torch.equal(squash_aliased(flat, 244), torch.full((3, 244, 244), 77, dtype=torch.uint8))
-
-
-def test_crops_larger_than_the_squares_are_refused(fresh: FreshCrops) -> None:
-    with pytest.raises(UserError, match=r"image\.crop .* finetune\.side"):
-        dataclasses.replace(fresh, crop=57)
 
 
 def tune(labelled, model: PromptedCLIP, settings: Params, runtime: Runtime, look=None, **changes: object) -> Outcome:

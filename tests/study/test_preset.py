@@ -76,6 +76,8 @@ def test_changes_come_after_the_preset() -> None:
         ("fine.steps=1", r"published\.yaml: fine\.steps: .* no section `fine`"),
         ("finetune=1", "no key is named"),
         ("finetune.steps=0", r"finetune\.steps: .*greater than or equal to 1"),
+        ("image.views=[[256, 2], [native, 1]]", r"finetune\.crops: batch .* image\.views: \[\[native, 1\]\]"),
+        ("image.crop=256", r"image\.crop .* finetune\.side"),
         ("finetune.optimiser=adamw", "protocol published lowers the rate of optimiser sgd"),
         ("finetune.steps", r"write section\.key=value"),
     ],

@@ -54,20 +54,21 @@ SIZES = {  # for a CLIP that sees 48 pixels; all that is no size, or no rate tha
     "sweep.labels": 8,
 }
 IMAGES = 40  # of LIVEC
-# The losses of each outer step, and the table, of the run below: float32 on one thread.
-LOSSES = [[0.8002, 0.6916], [0.7211, 0.7012], [0.6946, 0.7213], [0.6987, 0.7006]]
+# The losses of each outer step, and the table, of the run below: float32 on one thread. Prompts that differ by 1e-6 of
+# their values give the same ranks.
+LOSSES = [[0.7999, 0.6913], [0.7209, 0.7013], [0.695, 0.7211], [0.6989, 0.7008]]
 RESULTS = {
     "labels": [8, 8],
     "count": [8, 8],
     "repeat": [1, 2],
-    "srcc": [-0.3333, 0.4286],
-    "plcc": [0.426, 0.709],
+    "srcc": [-0.2619, -0.1429],
+    "plcc": [0.508, 0.0413],
     "looks": [20, 20],
-    "srcc_best": [0.119, 0.7143],
-    "plcc_best": [0.508, 0.7671],
+    "srcc_best": [0.0476, 0.5238],
+    "plcc_best": [0.508, 0.6355],
     "looks_plateau": [20, 20],
-    "srcc_plateau": [0.119, 0.7143],
-    "plcc_plateau": [0.508, 0.7671],
+    "srcc_plateau": [0.0476, 0.5238],
+    "plcc_plateau": [0.508, 0.6355],
 }
 
 
@@ -134,15 +135,9 @@ def test_a_small_run_of_the_preset(
     monkeypatch.setattr(published, "pretrain_prompts", spy)
     model = pretrain_published(small, clip, runtime)
     results = measure(small, prepare(small, clip, model, runtime, sets / "target"))
-    assert (
-        tables[0]["tasks"].str.split().map(set).tolist()
-        == [
-            {"tid2013:1", "tid2013:8"},
-            {"kadid-10k:1", "kadid-10k:25"},
-        ]
-        * 2
-    )
-    np.testing.assert_allclose(tables[0][["support", "query"]], LOSSES, rtol=1e-3)
+    epoch = [{"tid2013:1", "tid2013:8"}, {"kadid-10k:1", "kadid-10k:25"}]
+    assert tables[0]["tasks"].str.split().map(set).tolist() == epoch * 2
+    np.testing.assert_allclose(tables[0][["support", "query"]], LOSSES, atol=2e-4)
     assert list(results) == list(RESULTS)
     for name, values in RESULTS.items():
         np.testing.assert_allclose(results[name], values, atol=0.05, err_msg=name)  # one swap of two ranks is 0.024
