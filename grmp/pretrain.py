@@ -119,10 +119,10 @@ def pretrain(
 
     Raises:
         UserError: a loss or a meta-gradient is NaN or infinite, with the step, its tasks and their images; or the
-            algorithm is `sequential`, which has no meta-gradient.
+            algorithm is `sequential`, which has no meta-gradient and is the study's.
     """
     if settings.algorithm == "sequential":
-        raise UserError("params.yaml: pretrain.algorithm: sequential is run by grmp.sequential.pretrain_sequential")
+        raise UserError("params.yaml: pretrain.algorithm: sequential is for `dvc repro` and `make published` alone")
     prompts = trainable_prompts(model)
     loss = make_loss(model, runtime, settings.patches, generator)
     inner = Inner(settings.inner_steps, settings.inner_rate, settings.inner_optimiser)

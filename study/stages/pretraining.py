@@ -15,12 +15,12 @@ from grmp.model import PromptedCLIP, prompted
 from grmp.pretrain import predict, pretrain
 from grmp.prior import Prior, embed, learn
 from grmp.runtime import Runtime, Stream, generator
-from grmp.sequential import pretrain_sequential
 from grmp.settings import Input, Pretrain, Prompts
 from study.data.distortions import DISTORTIONS
 from study.data.squashed import Squashed
 from study.data.tasks import TaskSet
 from study.running.kept import kept_training
+from study.stages.sequential import pretrain_sequential
 
 
 @dataclass(frozen=True)

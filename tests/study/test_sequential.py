@@ -12,9 +12,9 @@ from grmp.deal import TaskPool
 from grmp.meta import Prompts
 from grmp.model import prompted
 from grmp.runtime import Runtime
-from grmp.sequential import batches, pretrain_sequential, sets_of
 from grmp.settings import Input, Pretrain
 from study.params import Params
+from study.stages.sequential import batches, pretrain_sequential, sets_of
 
 GENERATOR = torch.Generator().manual_seed(8)
 IMAGES = [torch.randint(0, 256, (3, 56, 56), dtype=torch.uint8, generator=GENERATOR) for _ in range(28)]
