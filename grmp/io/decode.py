@@ -25,11 +25,8 @@ _OPENING = threading.Lock()  # warnings.catch_warnings swaps a global; two threa
 _log = logging.getLogger(__name__)
 
 
-FORMATS = tuple(
-    name
-    for name in ["AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "JXL", "PNG", "PPM", "TGA", "TIFF", "WEBP"]
-    if name in Image.OPEN
-)
+_WANTED = {"AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "JXL", "PNG", "PPM", "TGA", "TIFF", "WEBP"}
+FORMATS = tuple(sorted(_WANTED & set(Image.OPEN)))
 """Pillow's names of what is read. Not all that Pillow knows: it would hand PostScript, for one, to a program. HEIF and
 JXL need the packages pillow-heif and pillow-jxl-plugin."""
 UPRIGHT = {

@@ -1,7 +1,7 @@
 """A trained model as a no-reference metric: any image in, its quality out."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from grmp.probe import Probe
 from grmp.scoring.inputs import SMALLEST_SIDE, Source, read_input
 from grmp.settings import Input
 
+TOLERANCE = 1e-4  # of the range of values: what rounding does
 READERS = 4  # threads that decode and resize images while the model works
 
 
@@ -52,17 +53,27 @@ class Scorer(nn.Module):
         """Stay in evaluation mode, also inside of a model that is being trained: dropout has no place in a metric."""
         return super().train(False)
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Scorer":
+        """Follow to another device, but stay in float32, also inside of a model that is turned to another type."""
+        return super()._apply(lambda value: fn(value) if value.is_meta else value.to(fn(value).device), recurse)
+
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
         """Quality of RGB images in [0, 1] of any height and width from 32 pixels up.
 
+        Computed in float32, also under `torch.autocast` and of images in another type. Under `torch.export` the range
+        is not checked.
+
         Raises:
-            ValueError: another shape, or no floats.
+            ValueError: another shape, no floats, or values outside of [0, 1].
         """
         if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < SMALLEST_SIDE:
             raise ValueError(f"images must be [b, 3, h, w] with h and w from {SMALLEST_SIDE}, not {list(images.shape)}")
-        if not images.is_floating_point():
-            raise ValueError(f"images must be floats in [0, 1], not {images.dtype}")
-        return self._judge(self._views(images.float()))
+        if not torch.compiler.is_exporting():
+            _check_range(images)
+        if not len(images):  # open_clip cannot reshape none
+            return images.sum(dim=(1, 2, 3)).float()
+        with torch.autocast(images.device.type, enabled=False):
+            return self._judge(self._views(images.float()))
 
     def _views(self, images: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "view *b 3 s s"]:
         return cut_views(images, self.view.views, self.view.crop)
@@ -121,6 +132,12 @@ class Scorer(nn.Module):
             Scored(name, float("nan"), str(value)) if isinstance(value, UserError) else _scored(name, next(qualities))
             for name, value in zip(_names(sources, place), read)
         ]
+
+
+def _check_range(images: Tensor) -> None:
+    low, high = map(float, images.detach().aminmax()) if images.numel() else (0.0, 1.0)
+    if not (images.is_floating_point() and low >= -TOLERANCE and high <= 1 + TOLERANCE):
+        raise ValueError(f"images must be floats in [0, 1], not {images.dtype} from {low:g} to {high:g}")
 
 
 def _scored(name: str, quality: float) -> Scored:
