@@ -20,7 +20,7 @@ from grmp.io.prompts_file import load_prompts
 from grmp.metrics import DECIMALS, plcc, srcc
 from grmp.model import PromptedCLIP, first_trained_block, unprompted
 from grmp.prior import Prior
-from grmp.probe import fit_probe
+from grmp.probe_fit import fit_probe
 from grmp.runtime import Runtime, Stream, generator, start
 from grmp.scoring.card import Card, HeldOut, Labels, computed_on, parameters
 from grmp.scoring.inputs import read_input

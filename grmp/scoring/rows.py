@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TextIO
 
 from grmp.errors import UserError
-from grmp.io.table import read_csv
 from grmp.scoring.scorer import Scored, Scorer
 
 DECIMALS, HEADING = 6, "image,quality\n"
@@ -74,6 +73,8 @@ def resume(path: Path, files: list[Path], scorer: Scorer) -> tuple[list[Path], T
     target.truncate(content.rfind(b"\n") + 1)  # the last row may have been cut off
     known = {}
     if content:
+        from grmp.io.table import read_csv  # brings pandas, which nothing else here needs
+
         rows = read_csv(path, dtype={"image": str, "quality": float}, keep_default_na=False)
         known = dict(zip(rows["image"], rows["quality"]))
     for image in [file for file in files if str(file) in known][:1]:

@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float
 from PIL import Image
@@ -20,6 +19,9 @@ from grmp.model import PromptedCLIP
 from grmp.probe import Probe
 from grmp.scoring.inputs import SMALLEST_SIDE, Source, read_input
 from grmp.settings import Input
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TOLERANCE = 1e-4  # of the range of values: what rounding does
 READERS = 4  # threads that decode and resize images while the model works
@@ -89,12 +91,14 @@ class Scorer(nn.Module):
         embeddings, middle = self.model.encode_along(crops, self.probe.settings.blocks)
         return self.probe(mean(self.model.quality_logit(embeddings).sigmoid()), mean(middle))
 
-    def score(self, images: Source | Iterable[Source], batch: int = 32) -> pd.DataFrame:
+    def score(self, images: Source | Iterable[Source], batch: int = 32) -> "pd.DataFrame":
         """Quality of files, Pillow images or RGB bytes (uint8, height x width x 3), `batch` at a time.
 
         Returns one row per image, in their order: image (its path, or its place among those given), quality (in
         (0, 1), higher is better; empty where it could not be read), error (what is wrong with it, else empty text).
         """
+        import pandas as pd  # takes a second to import, and `stream` does without
+
         given = [images] if isinstance(images, str | Path | Image.Image | np.ndarray) else images
         return pd.DataFrame(self.stream(given, batch), columns=Scored._fields)
 
