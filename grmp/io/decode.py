@@ -25,11 +25,8 @@ _OPENING = threading.Lock()  # warnings.catch_warnings swaps a global; two threa
 _log = logging.getLogger(__name__)
 
 
-FORMATS = tuple(
-    name
-    for name in ["AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "JXL", "PNG", "PPM", "TGA", "TIFF", "WEBP"]
-    if name in Image.OPEN
-)
+_WANTED = {"AVIF", "BMP", "DIB", "GIF", "HEIF", "JPEG", "JPEG2000", "JXL", "PNG", "PPM", "TGA", "TIFF", "WEBP"}
+FORMATS = tuple(sorted(_WANTED & set(Image.OPEN)))
 """Pillow's names of what is read. Not all that Pillow knows: it would hand PostScript, for one, to a program. HEIF and
 JXL need the packages pillow-heif and pillow-jxl-plugin."""
 UPRIGHT = {
@@ -89,8 +86,8 @@ def to_rgb(image: Image.Image) -> UInt8[np.ndarray, "height width 3"]:
     image.load()
     turn = None
     with suppress(Exception):  # broken EXIF counts as none; Pillow raises what it likes about it
-        turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation))
-    if deep and image.mode.startswith("RGB") and 0 < max(high for _, high in image.getextrema()[:3]) < 16:
+        turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    if deep and image.mode.startswith("RGB") and 0 < np.asarray(image)[..., :3].max() < 16:
         _log.warning("%s: nearly black; if it holds less than 16 bits, save it with 8", _name(image))
     image = _eight_bits(image)
     image = image if turn is None else image.transpose(turn)

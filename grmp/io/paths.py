@@ -19,3 +19,4 @@ class Folders:
     features: Path = Path("artifacts/features")
     target: Path = Path("artifacts/distorted/target")
     prior: Path = Path("artifacts/prompts/prior.safetensors")
+    scorer: Path = STUDY

@@ -48,7 +48,9 @@ class Card(Section):
         yield "backbone", self.backbone
         yield "data", self.labels.data
         origin = "as given" if self.labels.range_given else "the least and the greatest of the labels"
-        yield "labels", f"{self.labels.images}; 0 is {self.labels.low:g}, 1 is {self.labels.high:g} ({origin})"
+        low, high = self.labels.low, self.labels.high
+        direction = "higher is better" if low < high else "higher is worse"
+        yield "labels", f"{self.labels.images}; 0 is {low:g}, 1 is {high:g} ({origin}); in them, {direction}"
         yield "held out", self._agreement()
         yield "computed", self.computed
         for number, (name, values) in enumerate(self.parameters.items()):

@@ -3,9 +3,10 @@
 Torch is imported by the commands that need it, so that help comes at once.
 """
 
-import json
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -20,8 +21,6 @@ from grmp.settings import load_method
 
 if TYPE_CHECKING:
     from grmp.scoring.scorer import Scored
-
-DECIMALS = 6
 
 app = typer.Typer(
     name="grmp",
@@ -63,56 +62,58 @@ def score(
     device: Annotated[
         Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute; auto: a GPU where there is one.")
     ] = "auto",
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="CSV to go on with: images that stand there are skipped, new rows are appended to it."),
+    ] = None,
 ) -> None:
     """Score images: 1 is the best quality, 0 the worst.
 
-    Scores go to standard output, in the order in which the images were given; everything else goes to standard error.
-    An image that cannot be read is named there, the others are scored, and the exit status is 1.
+    Scores go to standard output as they are known, in the order in which the images were given; everything else goes
+    to standard error. An image that cannot be read is named there, the others are scored, and the exit status is 1.
     """
+    from grmp.scoring import rows
     from grmp.scoring.inputs import find_images
     from grmp.scoring.scorer_file import load
 
     files = find_images(images)
     scorer = load(checkpoint, device)
-    scored, seconds = _with_bar(scorer.stream(files, batch), len(files))
-    failed = [row for row in scored if row.error]
-    for row in failed:
-        typer.echo(f"error: {row.error}", err=True)
-    typer.echo(_FORMATS[form]([row for row in scored if not row.error]), nl=False)
-    rate = f"{len(scored)} images in {seconds:.1f} s, {len(scored) / seconds:.1f} images/s"
-    typer.echo(rate + (f"; {len(failed)} could not be read" if failed else ""), err=True)
-    raise typer.Exit(1 if failed else 0)
+    files, opened = rows.resume(resume, files, scorer) if resume else (files, nullcontext(sys.stdout))
+    with opened as target, rows.WRITERS["csv" if resume else form](target, files) as write:
+        raise typer.Exit(_write_all(scorer.stream(files, batch), len(files), write))
 
 
-def _with_bar(stream: "Iterator[Scored]", total: int) -> "tuple[list[Scored], float]":
-    """All results and the seconds they took; a bar on standard error, only where that is a terminal."""
-    console = Console(stderr=True)
-    columns = (TextColumn("score"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    started = time.monotonic()
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        scored = list(progress.track(stream, total=total))
-    return scored, time.monotonic() - started
-
-
-def _as_table(rows: "list[Scored]") -> str:
-    width = max([len("image"), *(len(row.image) for row in rows)])
-    lines = [f"{'image':{width}}  quality", *(f"{row.image:{width}}  {row.quality:.4f}" for row in rows)]
-    return "\n".join(lines) + "\n"
-
-
-def _as_csv(rows: "list[Scored]") -> str:
-    import pandas as pd
-
-    table = pd.DataFrame([(row.image, row.quality) for row in rows], columns=["image", "quality"])
-    return table.to_csv(index=False, float_format=f"%.{DECIMALS}f", lineterminator="\n")
-
-
-def _as_json(rows: "list[Scored]") -> str:
-    content = [{"image": row.image, "quality": round(row.quality, DECIMALS)} for row in rows]
-    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-
-
-_FORMATS = {"table": _as_table, "csv": _as_csv, "json": _as_json}
+def _write_all(stream: "Iterator[Scored]", total: int, write: "Callable[[Scored], None]") -> int:
+    """Write results as they come, under a bar where standard error is a terminal; the exit status."""
+    console, started, failed, done = Console(stderr=True), time.monotonic(), 0, 0
+    columns = (TextColumn("score"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    shown = Progress(
+        *columns,
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # or rows for a pipe would be printed above the bar
+    )
+    status = 130  # as shells tell of Ctrl-C
+    try:
+        with shown as progress:
+            task = progress.add_task("score", total=total, rate="")
+            for row in stream:
+                if row.error:
+                    print(f"error: {row.error}", file=sys.stderr)
+                    failed += 1
+                else:
+                    write(row)
+                done += 1
+                progress.update(task, completed=done, rate=f"{done / (time.monotonic() - started):.1f} images/s")
+        status = 1 if failed else 0
+    except KeyboardInterrupt:
+        typer.echo(f"stopped: {done - failed} of {total} images were scored", err=True)
+    seconds = time.monotonic() - started
+    rate = f"{done} images in {seconds:.1f} s, {done / seconds:.1f} images/s"
+    typer.echo(rate + (f"; {failed} could not be read" if failed else ""), err=True)
+    return status
 
 
 @app.command(
@@ -133,6 +134,10 @@ def fit(
             "if left out, the table's least and greatest.",
         ),
     ] = None,
+    higher_is: Annotated[
+        Literal["better", "worse"] | None,
+        typer.Option(help="What a higher score means; asked for where the scores go against the untuned model's."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Checkpoint to write.")] = paths.FITTED,
     params: Annotated[Path, typer.Option(help="The study's parameters.")] = Path("params.yaml"),
     hold_out: Annotated[
@@ -148,7 +153,7 @@ def fit(
     from grmp.scoring.opinions import read_opinions
 
     settings = load_method(params)
-    opinions = read_opinions(data, scores, image_column, score_column, bounds)
+    opinions = read_opinions(data, scores, image_column, score_column, bounds, higher_is)
     card_of_it = fitting.fit(opinions, hold_out, settings, out)
     typer.echo(f"{card_of_it.text()}\n-> {out}")
 

@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from grmp.crops import cut_views, view_weights
+from grmp.errors import UserError
 from grmp.features import Features, frozen_features
 from grmp.finetune import finetune, label
 from grmp.io import backbone, prior_file
@@ -19,13 +20,13 @@ from grmp.io.prompts_file import load_prompts
 from grmp.metrics import DECIMALS, plcc, srcc
 from grmp.model import PromptedCLIP, first_trained_block, unprompted
 from grmp.prior import Prior
-from grmp.probe import fit_probe
+from grmp.probe_fit import fit_probe
 from grmp.runtime import Runtime, Stream, generator, start
 from grmp.scoring.card import Card, HeldOut, Labels, computed_on, parameters
 from grmp.scoring.inputs import read_input
-from grmp.scoring.opinions import Bounds, Opinions, own_bounds, scale
+from grmp.scoring.opinions import Bounds, Opinions, scale
 from grmp.scoring.scorer import Scorer
-from grmp.scoring.scorer_file import save
+from grmp.scoring.scorer_file import load, save
 from grmp.settings import Method
 
 FEWEST_HELD_OUT = 5
@@ -82,7 +83,7 @@ def assess(
     kept, held = split(len(opinions.paths), share, settings.compute.seed)
     if not len(held):
         return None
-    bounds = opinions.bounds or own_bounds(opinions.scores[kept])
+    bounds = opinions.ends(kept.numpy())
     trial = adapt(model, taught, seen.at(kept), _targets(opinions.scores[kept], bounds), settings, runtime)
     predicted = trial.score([opinions.paths[place] for place in held])["quality"].to_numpy()
     how = f"by a model that was trained on the other {len(kept)}"
@@ -103,9 +104,14 @@ def fit(opinions: Opinions, share: float, settings: Method, out: Path, folders: 
     """Learn from all labels, after measuring on a held-out `share` of them how well that works; write the scorer.
 
     Raises:
-        UserError: an image cannot be read, a file of an earlier stage is missing, or `out` cannot be written.
+        UserError: the labels go against the untuned scorer's scores, an image cannot be read, a file of an earlier
+            stage is missing, or `out` cannot be written.
     """
     folders, runtime = folders or Folders(), start(settings.compute)
+    untuned = load(folders.scorer, settings.compute.device).score(opinions.paths)
+    for wrong in untuned["error"][untuned["error"] != ""]:
+        raise UserError(wrong)
+    opinions.check_direction(untuned["quality"].to_numpy())
     model = load_prompts(folders.prompts, backbone.load(folders.clip, settings.image.crop), settings.prompts)
     model.eval().requires_grad_(False).to(runtime.device)
     views, crop = settings.image.views, settings.image.crop
@@ -113,7 +119,7 @@ def fit(opinions: Opinions, share: float, settings: Method, out: Path, folders: 
     seen = compute_features(model, crops, settings, runtime)
     taught = prior_file.load(folders.prior, model, settings.finetune.probe_blocks)
     held_out = assess(model, taught, seen, opinions, share, settings, runtime)
-    bounds = opinions.bounds or own_bounds(opinions.scores)
+    bounds = opinions.ends()
     trained = adapt(model, taught, seen, _targets(opinions.scores, bounds), settings, runtime)
     labels = Labels(
         data=opinions.name,

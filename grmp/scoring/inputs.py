@@ -118,7 +118,8 @@ def _below(folder: Path) -> list[Path]:
 
 def _walk(folder: Path) -> Iterator[Path]:
     """All files that are not hidden; each real folder once, links to folders last. A locked folder counts as a file."""
-    ahead, seen, locked = deque([str(folder)]), set(), []
+    ahead, seen = deque([str(folder)]), set()
+    locked: list[OSError] = []
     while ahead:
         for place, folders, names in os.walk(ahead.popleft(), onerror=locked.append):
             real, folders[:] = os.path.realpath(place), [name for name in folders if not name.startswith(".")]

@@ -3,28 +3,60 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from grmp.errors import UserError
 from grmp.io.inside import refuse_outside
 from grmp.io.table import read_csv
+from grmp.metrics import srcc
 
 Bounds = tuple[float, float]
 """The scores of the worst and of the best quality; the first may be the greater (DMOS: higher is worse)."""
+Direction = Literal["better", "worse"]
 FEWEST = 2
 
 
 @dataclass(frozen=True)
 class Opinions:
-    """Images and their scores, as the table gives them; `bounds` where the user said what 0 and 1 stand for."""
+    """Images and their scores, as the table gives them; `bounds` where the user said what 0 and 1 stand for.
+
+    `higher_is` where the user said it; without it and `bounds`, higher is taken to be better, which is to be checked.
+    """
 
     name: str
     paths: list[Path]
     scores: Float[np.ndarray, " n"]
     bounds: Bounds | None
+    higher_is: Direction | None = None
+
+    def ends(self, kept: Int[np.ndarray, " k"] | slice = slice(None)) -> Bounds:
+        """The scores that become 0 and 1: as given, or else the worst and the best of the labels at `kept`.
+
+        Raises:
+            UserError: these are equal.
+        """
+        if self.bounds:
+            return self.bounds
+        low, high = own_bounds(self.scores[kept])
+        return (high, low) if self.higher_is == "worse" else (low, high)
+
+    def check_direction(self, untuned: Float[np.ndarray, " n"]) -> None:
+        """See that the labels do not go against the scores of a model that has seen none of them.
+
+        Raises:
+            UserError: they do, and the user did not say which direction is meant.
+        """
+        if self.bounds or self.higher_is:
+            return
+        if (agreement := srcc(untuned, self.scores)) < 0:
+            raise UserError(
+                f"{self.name}: the labels go against the scores of the untuned model (SRCC {agreement:.2f}); where"
+                " higher is worse (as DMOS), give --higher-is worse or --range HIGHEST LOWEST; else --higher-is better"
+            )
 
 
 def read_opinions(
@@ -33,6 +65,7 @@ def read_opinions(
     image_column: str = "image",
     score_column: str = "mos",
     bounds: Bounds | None = None,
+    higher_is: Direction | None = None,
 ) -> Opinions:
     """The images below `folder` that the comma-separated `table` names, and their scores.
 
@@ -56,7 +89,9 @@ def read_opinions(
             raise UserError(f"--range {bounds[0]:g} {bounds[1]:g}: the worst and the best score must differ")
         outside = (scores < min(bounds)) | (scores > max(bounds))
         _refuse(table, names[outside], f"have scores outside of --range {bounds[0]:g} {bounds[1]:g}")
-    return Opinions(table.name, paths, scores, bounds)
+        if higher_is and (higher_is == "worse") != (bounds[0] > bounds[1]):
+            raise UserError(f"--range {bounds[0]:g} {bounds[1]:g} (worst, best) says the opposite of --higher-is")
+    return Opinions(table.name, paths, scores, bounds, higher_is)
 
 
 def _read(table: Path, columns: tuple[str, str]) -> pd.DataFrame:

@@ -1,14 +1,13 @@
 """A trained model as a no-reference metric: any image in, its quality out."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float
 from PIL import Image
@@ -21,6 +20,10 @@ from grmp.probe import Probe
 from grmp.scoring.inputs import SMALLEST_SIDE, Source, read_input
 from grmp.settings import Input
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+TOLERANCE = 1e-4  # of the range of values: what rounding does
 READERS = 4  # threads that decode and resize images while the model works
 
 
@@ -52,17 +55,27 @@ class Scorer(nn.Module):
         """Stay in evaluation mode, also inside of a model that is being trained: dropout has no place in a metric."""
         return super().train(False)
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "Scorer":
+        """Follow to another device, but stay in float32, also inside of a model that is turned to another type."""
+        return super()._apply(lambda value: fn(value) if value.is_meta else value.to(fn(value).device), recurse)
+
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, " b"]:
         """Quality of RGB images in [0, 1] of any height and width from 32 pixels up.
 
+        Computed in float32, also under `torch.autocast` and of images in another type. Under `torch.export` the range
+        is not checked.
+
         Raises:
-            ValueError: another shape, or no floats.
+            ValueError: another shape, no floats, or values outside of [0, 1].
         """
         if images.ndim != 4 or images.shape[1] != 3 or min(images.shape[2:]) < SMALLEST_SIDE:
             raise ValueError(f"images must be [b, 3, h, w] with h and w from {SMALLEST_SIDE}, not {list(images.shape)}")
-        if not images.is_floating_point():
-            raise ValueError(f"images must be floats in [0, 1], not {images.dtype}")
-        return self._judge(self._views(images.float()))
+        if not torch.compiler.is_exporting():
+            _check_range(images)
+        if not len(images):  # open_clip cannot reshape none
+            return images.sum(dim=(1, 2, 3)).float()
+        with torch.autocast(images.device.type, enabled=False):
+            return self._judge(self._views(images.float()))
 
     def _views(self, images: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "view *b 3 s s"]:
         return cut_views(images, self.view.views, self.view.crop)
@@ -78,12 +91,14 @@ class Scorer(nn.Module):
         embeddings, middle = self.model.encode_along(crops, self.probe.settings.blocks)
         return self.probe(mean(self.model.quality_logit(embeddings).sigmoid()), mean(middle))
 
-    def score(self, images: Source | Iterable[Source], batch: int = 32) -> pd.DataFrame:
+    def score(self, images: Source | Iterable[Source], batch: int = 32) -> "pd.DataFrame":
         """Quality of files, Pillow images or RGB bytes (uint8, height x width x 3), `batch` at a time.
 
         Returns one row per image, in their order: image (its path, or its place among those given), quality (in
         (0, 1), higher is better; empty where it could not be read), error (what is wrong with it, else empty text).
         """
+        import pandas as pd  # takes a second to import, and `stream` does without
+
         given = [images] if isinstance(images, str | Path | Image.Image | np.ndarray) else images
         return pd.DataFrame(self.stream(given, batch), columns=Scored._fields)
 
@@ -121,6 +136,12 @@ class Scorer(nn.Module):
             Scored(name, float("nan"), str(value)) if isinstance(value, UserError) else _scored(name, next(qualities))
             for name, value in zip(_names(sources, place), read)
         ]
+
+
+def _check_range(images: Tensor) -> None:
+    low, high = map(float, images.detach().aminmax()) if images.numel() else (0.0, 1.0)
+    if not (images.is_floating_point() and low >= -TOLERANCE and high <= 1 + TOLERANCE):
+        raise ValueError(f"images must be floats in [0, 1], not {images.dtype} from {low:g} to {high:g}")
 
 
 def _scored(name: str, quality: float) -> Scored:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from grmp.finetune import Outcome
 from grmp.io.files import write_whole
 from grmp.metrics import DECIMALS, all_metrics, srcc
-from grmp.probe import regress
+from grmp.probe_fit import regress
 from grmp.settings import Qgr
 from study.params import label_count
 from study.stages.inputs import Inputs, labelled_indices

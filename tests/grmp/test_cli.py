@@ -121,6 +121,7 @@ def study(
     model: PromptedCLIP,
     settings: Params,
     prior: Prior,
+    checkpoint: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """A folder as the study leaves it, which is the current one."""
@@ -128,6 +129,8 @@ def study(
     backbone.save(Folders.clip, clip, config, settings.backbone)
     save_prompts(Folders.prompts, model)
     save(Folders.prior, prior, model, settings.finetune.probe_blocks)
+    Folders.scorer.parent.mkdir(parents=True)
+    checkpoint.rename(Folders.scorer)
     with Path("params.yaml").open("w") as file:
         YAML(typ="safe").dump(settings.model_dump(mode="json"), file)
     return tmp_path

@@ -17,10 +17,12 @@ from grmp.model import PromptedCLIP
 from grmp.prior import Prior
 from grmp.runtime import Runtime
 from grmp.scoring import fit
+from grmp.scoring.card import Card
 from grmp.scoring.fit import split
 from grmp.scoring.opinions import Opinions
 from grmp.scoring.scorer import Scorer
 from grmp.scoring.scorer_file import load, read_card
+from grmp.scoring.scorer_file import save as save_scorer
 from study.params import Params
 
 COUNT = 12
@@ -38,12 +40,22 @@ def opinions(tmp_path: Path) -> Opinions:
 
 
 @pytest.fixture
-def folders(tmp_path: Path, clip: CLIP, config: dict, model: PromptedCLIP, settings: Params, prior: Prior) -> Folders:
-    names = ("clip", "prompts", "prior")
+def folders(
+    tmp_path: Path,
+    clip: CLIP,
+    config: dict,
+    model: PromptedCLIP,
+    settings: Params,
+    prior: Prior,
+    scorer: Scorer,
+    card: Card,
+) -> Folders:
+    names = ("clip", "prompts", "prior", "scorer")
     made = Folders(**{name: tmp_path / f"{name}.safetensors" for name in names})
     save_prior(made.prior, prior, model, settings.finetune.probe_blocks)
     backbone.save(made.clip, clip, config, settings.backbone)
     save_prompts(made.prompts, model)
+    save_scorer(made.scorer, scorer, made.clip, settings.prompts, card)
     return made
 
 
@@ -119,7 +131,7 @@ def test_corrupting_the_held_out_scores_changes_no_weight_of_the_run_that_measur
     corrupted = opinions.scores.copy()
     corrupted[held] = np.random.default_rng(1).permutation(corrupted[held]) / 20  # other extremes as well
     for scores in (opinions.scores, corrupted):
-        chosen = dataclasses.replace(opinions, scores=scores, bounds=bounds)
+        chosen = dataclasses.replace(opinions, scores=scores, bounds=bounds, higher_is=None if bounds else "better")
         fit.fit(chosen, HALF, settings, tmp_path / "mine.safetensors", folders)
     measured, final, measured_again, final_again = trained
     assert same(measured, measured_again)
@@ -161,7 +173,13 @@ def test_without_a_hold_out_the_card_says_so(
 def test_without_a_range_the_scores_own_ends_are_told(
     opinions: Opinions, folders: Folders, settings: Params, tmp_path: Path
 ) -> None:
-    card = fit.fit(dataclasses.replace(opinions, bounds=None), 0, settings, tmp_path / "mine.safetensors", folders)
+    card = fit.fit(
+        dataclasses.replace(opinions, bounds=None, higher_is="better"),
+        0,
+        settings,
+        tmp_path / "mine.safetensors",
+        folders,
+    )
     assert (card.labels.low, card.labels.high, card.labels.range_given) == (10, 90, False)
     assert "0 is 10, 1 is 90 (the least and the greatest of the labels)" in card.text()
 

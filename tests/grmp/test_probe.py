@@ -5,7 +5,8 @@ import torch
 from grmp.errors import UserError
 from grmp.features import Features
 from grmp.prior import Prior
-from grmp.probe import Probe, ProbeSettings, fit_probe, regress
+from grmp.probe import Probe, ProbeSettings
+from grmp.probe_fit import fit_probe, regress
 from grmp.regression import ALPHAS, NOISES, fit_bayes, fit_predict, predict_each
 from study.params import Params
 

@@ -154,3 +154,11 @@ def test_importing_the_package_imports_no_torch_and_asks_for_passive_threads() -
     code = "import os, sys, grmp; print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY'])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "passive"]
+
+
+def test_what_scores_imports_no_library_that_only_fits_or_tabulates() -> None:
+    code = "import sys, grmp.scoring.inputs, grmp.scoring.rows, grmp.scoring.scorer_file; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "grmp.probe" in loaded
+    assert not {"pandas", "scipy", "sklearn"} & {*loaded}

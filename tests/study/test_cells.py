@@ -16,7 +16,7 @@ from grmp.io.paths import Folders
 from grmp.io.prompts_file import save_prompts
 from grmp.metrics import DECIMALS, srcc
 from grmp.model import PromptedCLIP
-from grmp.probe import regress
+from grmp.probe_fit import regress
 from study.data.sets import Fold, write_manifest
 from study.params import Params
 from study.stages import features, tuning

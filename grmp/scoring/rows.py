@@ -1,0 +1,84 @@
+"""How scores are written: one row after the other, as they are known, as a table, CSV or JSON."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from grmp.errors import UserError
+from grmp.scoring.scorer import Scored, Scorer
+
+DECIMALS, HEADING = 6, "image,quality\n"
+NEARLY = 1e-3
+"""How far a score may be from the one in a file that is gone on with: rounding on another machine."""
+Write = Callable[[Scored], None]
+
+
+@contextmanager
+def _table(target: TextIO, files: list[Path]) -> Iterator[Write]:
+    width = max([len("image"), *(len(str(path)) for path in files)])
+    print(f"{'image':{width}}  quality", file=target, flush=True)
+    yield lambda row: print(f"{row.image:{width}}  {row.quality:.4f}", file=target, flush=True)
+
+
+@contextmanager
+def _csv(target: TextIO, files: list[Path]) -> Iterator[Write]:
+    writer = csv.writer(target, lineterminator="\n")
+    if target is sys.stdout or not target.tell():
+        target.write(HEADING)
+
+    def write(row: Scored) -> None:
+        writer.writerow([row.image, f"{row.quality:.{DECIMALS}f}"])
+        target.flush()
+
+    yield write
+
+
+@contextmanager
+def _json(target: TextIO, files: list[Path]) -> Iterator[Write]:
+    before = "["
+
+    def write(row: Scored) -> None:
+        nonlocal before
+        entry = {"image": row.image, "quality": round(row.quality, DECIMALS)}
+        print(f"{before}\n {json.dumps(entry, ensure_ascii=False)}", end="", file=target, flush=True)
+        before = ","
+
+    try:
+        yield write
+    finally:
+        print("[]" if before == "[" else "\n]", file=target, flush=True)
+
+
+WRITERS: dict[str, Callable[[TextIO, list[Path]], AbstractContextManager[Write]]] = {
+    "table": _table,
+    "csv": _csv,
+    "json": _json,
+}
+
+
+def resume(path: Path, files: list[Path], scorer: Scorer) -> tuple[list[Path], TextIO]:
+    """The files that a CSV of scores does not name yet, and the CSV, open behind its last whole row.
+
+    Raises:
+        UserError: it is no such table, or the first image that it shares with `files` has another score now.
+    """
+    content = path.read_bytes() if path.exists() else b""
+    if content and not content.startswith(HEADING.encode()):
+        raise UserError(f"{path}: does not begin with `{HEADING.strip()}`; it is no CSV of grmp score")
+    target = path.open("a", encoding="utf-8", newline="")
+    target.truncate(content.rfind(b"\n") + 1)  # the last row may have been cut off
+    known = {}
+    if content:
+        from grmp.io.table import read_csv  # brings pandas, which nothing else here needs
+
+        rows = read_csv(path, dtype={"image": str, "quality": float}, keep_default_na=False)
+        known = dict(zip(rows["image"], rows["quality"]))
+    for image in [file for file in files if str(file) in known][:1]:
+        now = scorer.score(image)["quality"][0]
+        if not abs(now - known[str(image)]) < NEARLY:
+            raise UserError(f"{path}: gives {image} {known[str(image)]:g}, this checkpoint {now:.{DECIMALS}f}")
+    return [file for file in files if str(file) not in known], target
