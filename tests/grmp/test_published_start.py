@@ -3,8 +3,9 @@
 import pytest
 import torch
 from open_clip import CLIP
+from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
 
-from grmp.model import CLIP_MEAN, CLIP_STD, PIXELS, PromptedCLIP, prompted
+from grmp.model import CLIP_MEAN, CLIP_STD, PromptedCLIP, prompted
 from grmp.prompts import CONTEXT_STD, VisualPrompt
 from grmp.settings import Prompts
 from grmp.text import scene_texts, tokenise
@@ -63,8 +64,9 @@ def embed(clip: CLIP, images: torch.Tensor, **changes: object) -> torch.Tensor:
 
 def test_imagenets_pixels_are_brought_to_its_mean_and_spread(clip: CLIP) -> None:
     images = torch.rand(2, 3, 48, 48) * 0.5 + 0.25
-    (mean, std), own = (torch.tensor(PIXELS["imagenet"])[:, :, None, None], (CLIP_MEAN, CLIP_STD))
-    as_clip_would = (images - mean) / std * torch.tensor(own[1])[:, None, None] + torch.tensor(own[0])[:, None, None]
+    imagenet = IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+    mean, std, own_mean, own_std = (torch.tensor(each)[:, None, None] for each in (*imagenet, CLIP_MEAN, CLIP_STD))
+    as_clip_would = (images - mean) / std * own_std + own_mean
     assert torch.allclose(embed(clip, images, pixels="imagenet"), embed(clip, as_clip_would), atol=1e-5)
     assert not torch.allclose(embed(clip, images, pixels="imagenet"), embed(clip, images), atol=1e-3)
 
