@@ -47,19 +47,22 @@ def regress(
 
     With a `prior`, and `settings.probe_prior` above 0, they are Bayesian, and ridge regressions otherwise.
     """
-    roots, each = _roots(settings, prior), list(zip(train.swapaxes(0, 1), test.swapaxes(0, 1)))
-    if roots is None:
-        given = [(few, scores, many, settings.standardise) for few, many in each]
-        found = [(regression.fit_predict(*one), regression.predict_each(*one)) for one in given]
-    else:
-        fitted = [
-            (regression.fit_bayes(few @ root, scores), many @ root)
-            for (few, many), root in zip(each, roots, strict=True)
-        ]
-        rows = [(one, one.predict_each(many)) for one, many in fitted]
-        found = [(one.odds @ each_noise, each_noise) for one, each_noise in rows]
+    if (roots := _roots(settings, prior)) is not None:
+        train, test = ((part.swapaxes(0, 1) @ roots).swapaxes(0, 1) for part in (train, test))
+        return regress_mapped(train, scores, test)
+    each = [(train[:, block], scores, test[:, block], settings.standardise) for block in range(train.shape[1])]
+    found = [(regression.fit_predict(*one), regression.predict_each(*one)) for one in each]
     means, strengths = zip(*found)
     return np.mean(means, axis=0), np.mean(strengths, axis=0)
+
+
+def regress_mapped(
+    train: Float[np.ndarray, "k block e"], scores: Float[np.ndarray, " k"], test: Float[np.ndarray, "n block e"]
+) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "noise n"]]:
+    """The Bayesian predictions of `regress`, of embeddings that the prior's roots have mapped already."""
+    fitted = [regression.fit_bayes(block, scores) for block in train.swapaxes(0, 1)]
+    each = [one.predict_each(block) for one, block in zip(fitted, test.swapaxes(0, 1))]
+    return np.mean([one.odds @ rows for one, rows in zip(fitted, each)], axis=0), np.mean(each, axis=0)
 
 
 def _roots(settings: Finetune, prior: Prior | None) -> Float[np.ndarray, "block e e"] | None:

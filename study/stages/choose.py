@@ -1,0 +1,216 @@
+"""Settings of the probe, compared on a rated set that no report shows: makes the table reports/development.csv.
+
+Everything compared is in closed form: images are embedded once for each view, and an option then takes seconds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import torch
+import typer
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from grmp.crops import Scale, cut_views, view_weights
+from grmp.io import backbone
+from grmp.io.files import write_whole
+from grmp.io.paths import Folders
+from grmp.io.prompts_file import load_prompts
+from grmp.metrics import srcc
+from grmp.model import PromptedCLIP, unprompted
+from grmp.prior import embed, learn
+from grmp.probe_fit import regress, regress_mapped
+from grmp.progress import Progress
+from grmp.runtime import Runtime, start
+from grmp.settings import Finetune
+from study import params
+from study.command import run_command
+from study.data import datasets, sets
+from study.data.datasets.duplicates import group_alike, hash_images
+from study.data.splits import random_split
+from study.running.kept import KeptFile
+
+LABELS = (10, 25, 50, 100, 200)
+BLOCKS = (7, 8, 9, 10, 11, 12)
+DISTANCE = 10
+"""Bits of the hash up to which two images are one content: BIQ2021 shows many scenes several times."""
+View = tuple[Scale, int, bool]
+"""A scale, its even crops, and whether they are mirrored."""
+SMALL, NATIVE, MIDDLE, MIRRORED = (256, 2, False), ("native", 1, False), (384, 1, False), ("native", 1, True)
+BOTH = (SMALL, NATIVE)
+
+
+@dataclass(frozen=True)
+class Option:
+    """What the probe reads: the views whose embeddings are averaged, behind which blocks, with which prior.
+
+    Args:
+        views: averaged within a scale, then over the scales.
+        blocks: as `finetune.probe_blocks`.
+        strength: as `finetune.probe_prior`.
+        prior: scales at which the pre-training images teach it, a centre crop of each.
+        prompted: by the pre-trained prompts, or the untouched tower.
+    """
+
+    views: tuple[View, ...] = BOTH
+    blocks: tuple[int, ...] = (8, 9, 10)
+    strength: float = 3.0
+    prior: tuple[Scale, ...] = (256, "native")
+    prompted: bool = True
+
+
+BEFORE = Option(views=(SMALL,), prior=(256,))
+"""One scale; gains are over this."""
+OPTIONS = {
+    "256 alone": BEFORE,
+    "256 alone, no prior": replace(BEFORE, strength=0.0),
+    "native alone": Option(views=(NATIVE,), prior=("native",)),
+    "native alone, no prior": Option(views=(NATIVE,), strength=0.0),
+    "both": Option(),
+    "both, no prior": Option(strength=0.0),
+    "both, prior of 256": Option(prior=(256,)),
+    "both, prior of native": Option(prior=("native",)),
+    **{f"both, prior {strength:g}": Option(strength=strength) for strength in (1.0, 10.0, 30.0)},
+    **{f"both, block {block}": Option(blocks=(block,)) for block in BLOCKS},
+    "both, blocks 8 and 9": Option(blocks=(8, 9)),
+    "both, blocks 7 to 10": Option(blocks=(7, 8, 9, 10)),
+    "both, blocks 8 to 11": Option(blocks=(8, 9, 10, 11)),
+    "both, blocks 7 to 11": Option(blocks=(7, 8, 9, 10, 11)),
+    "both, blocks 8 to 12": Option(blocks=(8, 9, 10, 11, 12)),
+    "both, blocks 7 to 12": Option(blocks=BLOCKS),
+    "both and 384": Option(views=(*BOTH, MIDDLE)),
+    "both, native mirrored too": Option(views=(*BOTH, MIRRORED)),
+    "untouched tower, 256 alone, no prior": replace(BEFORE, strength=0.0, prompted=False),
+    "untouched tower, both, no prior": Option(strength=0.0, prompted=False),
+}
+
+
+def sample(manifest: pd.DataFrame, folder: Path, count: int) -> pd.DataFrame:
+    """Rows of at least `count` images, whole contents at a time; `reference` names the content."""
+    groups = group_alike(hash_images(folder, manifest["image"]), DISTANCE)
+    sizes, order = np.bincount(groups), np.random.default_rng(0).permutation(groups.max() + 1)
+    enough = order[: np.searchsorted(sizes[order].cumsum(), count) + 1]
+    return manifest.assign(reference=groups.astype(str))[np.isin(groups, enough)].reset_index(drop=True)
+
+
+class Embedder:
+    """Embeds sets of images behind `BLOCKS`, each view once: what is kept in `folder` is read again.
+
+    Args:
+        models: with the trained prompts (True) and without any (False).
+        crop: pixels of a crop's side.
+        runtime: where it computes.
+        folder: keeps the embeddings.
+    """
+
+    def __init__(self, models: dict[bool, PromptedCLIP], crop: int, runtime: Runtime, folder: Path) -> None:
+        self.models = {name: model.eval().requires_grad_(False).to(runtime.device) for name, model in models.items()}
+        self.crop, self.runtime, self.folder = crop, runtime, folder
+
+    def read(
+        self, name: str, images: list[UInt8[Tensor, "3 h w"]], view: View, prompted: bool
+    ) -> Float[Tensor, "n block e"]:
+        """Embeddings of the set `name`, the mean over the view's crops."""  # fmt: skip
+        scale, crops, mirrored = view
+        model, views = self.models[prompted], [(scale, crops)]
+        title = f"{name}-{'prompted' if prompted else 'untouched'}-{scale}x{crops}{'-mirrored' * mirrored}"
+        kept = KeptFile(self.folder / f"{title}.safetensors", model.state_dict(), images, view, self.crop, BLOCKS)
+        if found := kept.read():
+            return found[1]["middle"]
+        cut = torch.stack([cut_views(image, views, self.crop) for image in images])
+        middle = embed(model, cut.flip(-1) if mirrored else cut, view_weights(views), BLOCKS, self.runtime)
+        kept.write({"middle": middle}, {})
+        return middle
+
+    def average(
+        self, name: str, images: list[UInt8[Tensor, "3 h w"]], views: tuple[View, ...], prompted: bool
+    ) -> Float[Tensor, "n block e"]:
+        """The mean over the views of each scale, then over the scales."""
+        scales: dict[Scale, list[Tensor]] = {}
+        for view in views:
+            scales.setdefault(view[0], []).append(self.read(name, images, view, prompted))
+        return torch.stack([torch.stack(parts).mean(dim=0) for parts in scales.values()]).mean(dim=0)
+
+
+def draws_of(manifest: pd.DataFrame, folder: Path, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Indices of labelled images, in the order in which they are drawn, and of test images: 30 %, contents whole."""
+    for draw in range(count):
+        roles = random_split(manifest, folder, 0.3, seed=draw)["role"].to_numpy()
+        yield np.random.default_rng([draw, 2]).permutation(np.flatnonzero(roles == "train")), roles == "test"
+
+
+def assess(
+    read: Float[np.ndarray, "n block e"],
+    roots: Float[np.ndarray, "block e e"] | None,
+    scores: Float[np.ndarray, " n"],
+    draws: list[tuple[np.ndarray, np.ndarray]],
+    settings: Finetune,
+) -> Float[np.ndarray, "draw labels"]:
+    """SRCC of the probe on the test images of every draw, at each of `LABELS`; without `roots` by plain ridge."""
+    mapped = None if roots is None else (read.swapaxes(0, 1) @ roots).swapaxes(0, 1)
+    found = np.empty((len(draws), len(LABELS)))
+    for row, (order, test) in zip(found, draws):
+        for place, count in enumerate(LABELS):
+            few = order[:count]
+            if mapped is None:
+                predicted, _ = regress(read[few], scores[few], read[test], settings, None)
+            else:
+                predicted, _ = regress_mapped(mapped[few], scores[few], mapped[test])
+            row[place] = srcc(predicted, scores[test])
+    return found
+
+
+def tabulate(found: dict[str, Float[np.ndarray, "draw labels"]], images: int) -> pd.DataFrame:
+    """A row per option and number of labels: mean SRCC and gain over the first option, with their standard errors."""
+    baseline, rows = next(iter(found.values())), []
+    for name, each in found.items():
+        for place, count in enumerate(LABELS):
+            row = {"option": name, "images": images, "draws": len(each), "labels": count}
+            for key, values in (("srcc", each[:, place]), ("gain", (each - baseline)[:, place])):
+                row |= {key: values.mean(), f"{key}_error": values.std(ddof=1) / np.sqrt(len(each))}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def main(
+    rated: Annotated[Path, typer.Argument(help="folder of a rated set with scores.csv, scores in 0 to 1")],
+    out: Annotated[Path, typer.Option(help="the table")] = Path("../reports/development.csv"),
+    folder: Annotated[Path, typer.Option(help="keeps the embeddings")] = Path("artifacts/development"),
+    images: Annotated[int, typer.Option(help="rated images that are looked at")] = 800,
+    distorted: Annotated[int, typer.Option(help="pre-training images that teach the prior")] = 500,
+    draws: Annotated[int, typer.Option(help="splits, each with its own draw of labels")] = 20,
+    params_path: Annotated[Path, typer.Option("--params", help="the params file")] = Path("params.yaml"),
+) -> None:
+    """Compare `OPTIONS` on a rated set and write the table; needs what `dvc repro pretrain` makes."""
+    settings, own = params.load(params_path), Folders()
+    runtime, clip = start(settings.compute), backbone.load(own.clip, settings.image.crop)
+    models = {True: load_prompts(own.prompts, clip, settings.prompts), False: unprompted(clip, settings.prompts)}
+    embedder = Embedder(models, settings.image.crop, runtime, folder)
+    table = sample(datasets.read("csv", rated, scale=(0, 1)), rated, images)
+    source = Path(str(settings.pretrain.source))
+    tasks = sets.read_manifest(source)
+    tasks = tasks.iloc[np.sort(np.random.default_rng(3).permutation(len(tasks))[:distorted])]
+    pictures, teaching = list(sets.read_images(rated, table)), list(sets.read_images(source, tasks))
+    given, found = list(draws_of(table, rated, draws)), {}
+    progress = Progress("options", len(OPTIONS), "options")
+    for step, (name, option) in enumerate(OPTIONS.items(), 1):
+        places = [BLOCKS.index(block) for block in option.blocks]
+        read = embedder.average("rated", pictures, option.views, option.prompted)[:, places]
+        roots = None
+        if option.strength:
+            centres = tuple((scale, 1, False) for scale in option.prior)
+            taught = embedder.average("tasks", teaching, centres, True)[:, places]
+            roots = learn(taught, sets.scores(tasks), tasks["photograph"].tolist()).root(option.strength)
+        found[name] = assess(read.numpy(), roots, table["score"].to_numpy(np.float32), given, settings.finetune)
+        progress.update(step, items=1)
+    written = tabulate(found, len(table))
+    write_whole(out, written.to_csv(index=False, float_format="%.4f"))
+    typer.echo(written.pivot(index="option", columns="labels", values="srcc").loc[list(OPTIONS)].round(3).to_string())
+
+
+if __name__ == "__main__":
+    run_command(main)
