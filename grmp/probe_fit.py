@@ -24,7 +24,7 @@ def fit_probe(seen: Features, scores: Float[Tensor, " k"], settings: Finetune, p
         return None
     middle = seen.probed().transpose(0, 1).numpy()
     chosen = ProbeSettings(blocks=settings.probe_blocks, share=float(settings.probe_share))
-    probe, roots = Probe(chosen, middle.shape[-1]), _roots(settings, prior)
+    probe, roots = Probe(chosen, middle.shape[-1]), prior_roots(settings, prior)
     if roots is None:
         found = [regression.coefficients(block, scores.numpy(), settings.standardise) for block in middle]
     else:
@@ -41,13 +41,13 @@ def regress(
     scores: Float[np.ndarray, " k"],
     test: Float[np.ndarray, "n block e"],
     settings: Finetune,
-    prior: Prior | None,
+    roots: Float[np.ndarray, "block e e"] | None,
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "strength n"]]:
     """Predictions for `test`, the mean of one regression behind each block, and those of every strength.
 
-    With a `prior`, and `settings.probe_prior` above 0, they are Bayesian, and ridge regressions otherwise.
+    With `roots`, which are `prior_roots`, they are Bayesian, and ridge regressions otherwise.
     """
-    roots, each = _roots(settings, prior), list(zip(train.swapaxes(0, 1), test.swapaxes(0, 1)))
+    each = list(zip(train.swapaxes(0, 1), test.swapaxes(0, 1)))
     if roots is None:
         given = [(few, scores, many, settings.standardise) for few, many in each]
         found = [(regression.fit_predict(*one), regression.predict_each(*one)) for one in given]
@@ -62,5 +62,9 @@ def regress(
     return np.mean(means, axis=0), np.mean(strengths, axis=0)
 
 
-def _roots(settings: Finetune, prior: Prior | None) -> Float[np.ndarray, "block e e"] | None:
+def prior_roots(settings: Finetune, prior: Prior | None) -> Float[np.ndarray, "block e e"] | None:
+    """The roots of the weights' prior covariance, for `regress`; None without a `prior`, or where none is asked for.
+
+    They take seconds, and serve any number of regressions.
+    """
     return prior.root(settings.probe_prior) if prior and settings.probe_prior else None

@@ -17,20 +17,18 @@ from grmp.finetune import finetune, label
 from grmp.io import backbone, prior_file
 from grmp.io.paths import Folders
 from grmp.io.prompts_file import load_prompts
-from grmp.metrics import DECIMALS, plcc, srcc
 from grmp.model import PromptedCLIP, first_trained_block, unprompted
 from grmp.prior import Prior
-from grmp.probe_fit import fit_probe
+from grmp.probe_fit import fit_probe, prior_roots
 from grmp.runtime import Runtime, Stream, generator, start
 from grmp.scoring.card import Card, HeldOut, Labels, computed_on, parameters
 from grmp.scoring.inputs import read_input
-from grmp.scoring.opinions import Bounds, Opinions, scale
+from grmp.scoring.opinions import Opinions, scale
+from grmp.scoring.report import write_report
 from grmp.scoring.scorer import Scorer
 from grmp.scoring.scorer_file import load, save
+from grmp.scoring.validation import Validation, validate
 from grmp.settings import Method
-
-FEWEST_HELD_OUT = 5
-"""Labels; a correlation over fewer says nothing."""
 
 
 def compute_features(
@@ -59,49 +57,17 @@ def adapt(
     return Scorer(model, settings.image, fit_probe(seen, scores, settings.finetune, taught)).to(runtime.device)
 
 
-def split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Places of the labels to train on and of those held out; none are held out where they would be too few."""
-    held = round(share * count)
-    order = torch.randperm(count, generator=generator(seed, Stream.HELD_OUT_LABELS))
-    held = held if held >= FEWEST_HELD_OUT else 0
-    return order[held:], order[:held]
-
-
-def assess(
-    model: PromptedCLIP,
-    taught: Prior,
-    seen: Features,
-    opinions: Opinions,
-    share: float,
-    settings: Method,
-    runtime: Runtime,
-) -> HeldOut | None:
-    """Train on a part of the labels alone, and compare its scores of the other images with their labels.
-
-    What 0 and 1 stand for is found on the training labels, where the user did not say it.
-    """
-    kept, held = split(len(opinions.paths), share, settings.compute.seed)
-    if not len(held):
+def _validate(seen: Features, scores: Float[Tensor, " n"], taught: Prior, settings: Method) -> Validation | None:
+    if not settings.finetune.probe_share:
         return None
-    bounds = opinions.ends(kept.numpy())
-    trial = adapt(model, taught, seen.at(kept), _targets(opinions.scores[kept], bounds), settings, runtime)
-    predicted = trial.score([opinions.paths[place] for place in held])["quality"].to_numpy()
-    how = f"by a model that was trained on the other {len(kept)}"
-    return agreement(predicted, scale(opinions.scores[held], bounds), how)
+    roots = prior_roots(settings.finetune, taught)
+    return validate(seen.probed().numpy(), scores.double().numpy(), settings.finetune, roots, settings.compute.seed)
 
 
-def agreement(predicted: Float[np.ndarray, " n"], true: Float[np.ndarray, " n"], how: str) -> HeldOut:
-    """SRCC and PLCC on labels that were not trained on."""
-    values = {metric.__name__: round(metric(predicted, true), DECIMALS) for metric in (srcc, plcc)}
-    return HeldOut(images=len(true), how=how, **values)
+def fit(opinions: Opinions, settings: Method, out: Path, folders: Folders | None = None) -> Card:
+    """Learn from all labels, and write the scorer; from `validation.FEWEST` labels on also measure how well that works.
 
-
-def _targets(scores: Float[np.ndarray, " n"], bounds: Bounds) -> Float[Tensor, " n"]:
-    return torch.from_numpy(scale(scores, bounds).astype(np.float32))
-
-
-def fit(opinions: Opinions, share: float, settings: Method, out: Path, folders: Folders | None = None) -> Card:
-    """Learn from all labels, after measuring on a held-out `share` of them how well that works; write the scorer.
+    The measurement is on the card, and in a page beside `out` that ends in `.html`.
 
     Raises:
         UserError: the labels go against the untuned scorer's scores, an image cannot be read, a file of an earlier
@@ -118,9 +84,10 @@ def fit(opinions: Opinions, share: float, settings: Method, out: Path, folders: 
     crops = torch.stack([cut_views(read_input(path), views, crop) for path in opinions.paths])
     seen = compute_features(model, crops, settings, runtime)
     taught = prior_file.load(folders.prior, model, settings.finetune.probe_blocks)
-    held_out = assess(model, taught, seen, opinions, share, settings, runtime)
     bounds = opinions.ends()
-    trained = adapt(model, taught, seen, _targets(opinions.scores, bounds), settings, runtime)
+    targets = torch.from_numpy(scale(opinions.scores, bounds).astype(np.float32))
+    found = _validate(seen, targets, taught, settings)
+    trained = adapt(model, taught, seen, targets, settings, runtime)
     labels = Labels(
         data=opinions.name,
         images=len(opinions.paths),
@@ -128,7 +95,11 @@ def fit(opinions: Opinions, share: float, settings: Method, out: Path, folders: 
         high=bounds[1],
         range_given=opinions.bounds is not None,
     )
-    return write(out, trained, labels, held_out, settings, runtime, folders.clip)
+    held_out = found.held_out(untuned["quality"].to_numpy()) if found else None
+    card = write(out, trained, labels, held_out, settings, runtime, folders.clip)
+    if found:
+        write_report(out.with_suffix(".html"), card.text(), found, opinions.paths, bounds)
+    return card
 
 
 def write(
