@@ -15,7 +15,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export HOME ?= $(CURDIR)
 export USER ?= user
 
-.PHONY: help study human human-quick test test-long bench lint explore open docs lock clean env
+.PHONY: help study human human-quick published test test-long bench lint explore open docs lock clean env
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -31,6 +31,12 @@ human-quick: env rated-set  ## three splits of it again, against what is committ
 		artifacts/quick/50.ipynb --sections compute,image,prompts,finetune,qgr --set target=artifacts/target \
 		--set variants=[full_probe] --set labels=50 --set repeats=3 --set runs=artifacts/quick/50 \
 		&& python -m study.running.compare runs artifacts/quick/50/full_probe/results.csv ../reports/livec/runs.csv
+
+published: env   ## the published recipe and protocol: make published TID=FOLDER KADID=FOLDER DATA=FOLDER (docs/published.md)
+	@for folder in "$(TID)" "$(KADID)" "$(DATA)"; do test -d "$$folder" || { \
+		echo "$$folder: no such folder; make published TID=FOLDER KADID=FOLDER DATA=FOLDER"; exit 1; }; done
+	@set -- "$$(realpath "$(TID)")" "$$(realpath "$(KADID)")" "$$(realpath "$(DATA)")" && cd human && \
+		python -m study.stages.published "$$@" $(foreach change,$(SET),--set '$(change)')
 
 .PHONY: rated-set
 rated-set:

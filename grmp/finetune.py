@@ -1,9 +1,10 @@
 """The few-label loop: quality gradient, semantic gradient, projection, step.
 
-No test label enters here, so none can influence training: test images come as features, and predictions go out.
+No test label enters here, so none can influence training: test images come as features, and predictions go out. The
+one exception has a name, `finetune.protocol: published`, and is handed in as a `Look`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -12,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from grmp.checks import EVERY, Readback
+from grmp.errors import UserError
 from grmp.features import Features
 from grmp.model import PromptedCLIP, first_trained_block, first_trained_text_block, quality_loss, semantic_loss
 from grmp.progress import Progress
@@ -22,6 +24,8 @@ from grmp.settings import Finetune, Qgr
 MOST_ON_DEVICE = 4 * 2**30
 """Bytes of labelled images' tokens that a GPU keeps; 0.6 MB per image with two views of 224 pixels."""
 REMEDY = "lower finetune.learning_rate or text_learning_rate (params.yaml), or look at these images and their labels"
+Look = Callable[[torch.optim.Optimizer, Tensor], bool]
+"""Is shown the optimiser and the predictions at an evaluation, and may lower the rate; whether training shall end."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,12 @@ class Labelled:
     teacher: Float[Tensor, "k view 9"]
     weights: Float[Tensor, " view"]
     indices: Int[Tensor, " k"] | None = None
+
+    def see(
+        self, model: PromptedCLIP, block: int, seen: tuple[Tensor, Tensor], runtime: Runtime, generator: torch.Generator
+    ) -> tuple[Float[Tensor, "b t d"], Float[Tensor, "b 9"]]:
+        """Tokens in front of `block` and the teacher's scenes, of these images and views."""
+        return self.tokens[seen].to(runtime.device), self.teacher[seen].to(runtime.device)
 
     def to(self, runtime: Runtime) -> "Labelled":
         """The same on the device and in the precision of `runtime`, for all steps at once.
@@ -79,11 +89,14 @@ def evaluation_steps(steps: int, evaluations: int) -> list[int]:
 def make_optimiser(
     parameters: dict[str, Tensor], settings: Finetune
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    """AdamW with one cycle of the learning rate over the fixed number of steps; each tower has its own rate."""
+    """AdamW with one cycle over the fixed number of steps, or SGD without momentum; each tower has its own rate."""
     image = [value for name, value in parameters.items() if name.startswith("clip.visual.")]
     text = [value for name, value in parameters.items() if not name.startswith("clip.visual.")]
     rates = [settings.learning_rate, settings.text_learning_rate]
     groups = [{"params": values, "lr": rate} for values, rate in zip((image, text), rates)]
+    if settings.optimiser == "sgd":
+        descent = torch.optim.SGD(groups, weight_decay=settings.weight_decay)
+        return descent, torch.optim.lr_scheduler.ConstantLR(descent, factor=1.0)
     optimiser = torch.optim.AdamW(groups, weight_decay=settings.weight_decay, fused=True)
     return optimiser, torch.optim.lr_scheduler.OneCycleLR(optimiser, rates, settings.steps)
 
@@ -119,16 +132,22 @@ def finetune(
     runtime: Runtime,
     generator: torch.Generator,
     title: str = "fine-tune",
+    look: Look | None = None,
 ) -> Outcome:
     """Train the text context and the last blocks of `model` in place for a fixed number of steps.
 
     A `test` part of no images is possible: the predictions then are of none.
-    Image prompts stay frozen, without dropout. Columns of `steps`: step, quality and semantic (losses), cosine
-    (between the two gradients before projection; empty where the semantic one was not needed).
+    Image prompts stay frozen, without dropout unless `settings.dropout`. `look` may end it earlier. Columns of `steps`:
+    step, quality and semantic (losses), cosine (between the two gradients before projection; empty where the semantic
+    one was not needed).
 
     Raises:
-        UserError: a loss or a gradient is NaN or infinite; with the step and the images of its batch.
+        UserError: a loss or a gradient is NaN or infinite, with the step and the images of its batch; or `settings` ask
+            for a `look` or for fresh crops that are not given.
     """
+    bare = settings.crops == "batch" and type(labelled) is Labelled
+    if bare or (settings.protocol == "published") != (look is not None):
+        raise UserError("params.yaml: finetune.protocol and crops: the published ones are for `make published` alone")
     model.requires_grad_(False).eval()
     tuned = model.tuned_parameters(settings.blocks)
     parameters = list(tuned.values())
@@ -147,9 +166,11 @@ def finetune(
     progress, predictions = Progress(title, settings.steps), []
     for step in range(1, settings.steps + 1):
         seen = images[step - 1], views[step - 1]
-        scores, teacher = (part.to(runtime.device) for part in (labelled.scores[seen[0]], labelled.teacher[seen]))
+        scores = labelled.scores[seen[0]].to(runtime.device)
+        model.train(settings.dropout)
         with runtime.autocast():
-            features = model.embed_from(labelled.tokens[seen].to(runtime.device), start=block)
+            tokens, teacher = labelled.see(model, block, seen, runtime, generator)
+            features = model.embed_from(tokens, start=block)
             logit = model.quality_logit(features)
             scenes = model.scene_logits(features, model.embed_scenes_from(frozen_scenes, text_block))
         losses = {
@@ -169,9 +190,11 @@ def finetune(
                 steps.append({"step": read.step, **read.losses, **read.others})
                 progress.update(read.step, items=read.images, tell=read.step == step, loss=read.losses["quality"])
         if step in evaluated:
-            predictions.append(predict(model, test, block, runtime))
+            predictions.append(predict(model.eval(), test, block, runtime))
+            if look and look(optimiser, predictions[-1]):
+                break
     model.requires_grad_(False)
-    return Outcome(evaluated, torch.stack(predictions), pd.DataFrame(steps))
+    return Outcome(evaluated[: len(predictions)], torch.stack(predictions), pd.DataFrame(steps))
 
 
 def combine(

@@ -26,7 +26,9 @@ from grmp.towers import (
 
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-"""CLIP's own pixel statistics (Radford et al., ICML 2021), not ImageNet's."""
+"""CLIP's own pixel statistics (Radford et al., ICML 2021)."""
+PIXELS = {"clip": (CLIP_MEAN, CLIP_STD), "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))}
+"""Mean and spread that images are brought to, by the value of `prompts.pixels`; the published code takes ImageNet's."""
 CLASSES = ("high quality.", "low quality.")
 
 
@@ -42,16 +44,23 @@ class PromptedCLIP(nn.Module):
     mean: Float[Tensor, "3 1 1"]
     std: Float[Tensor, "3 1 1"]
 
-    def __init__(self, clip: CLIP, text_prompt: TextPrompt, visual_prompt: VisualPrompt | None = None) -> None:
+    def __init__(
+        self,
+        clip: CLIP,
+        text_prompt: TextPrompt,
+        visual_prompt: VisualPrompt | None = None,
+        pixels: str = "clip",
+        underscore: bool = False,
+    ) -> None:
         super().__init__()
         self.clip = clip
         self.text_prompt = text_prompt
         self.visual_prompt = visual_prompt
         placeholder = " ".join(["X"] * len(text_prompt.context))
         self.register_buffer("tokens", tokenise(clip, [f"{placeholder} {name}" for name in CLASSES]), persistent=False)
-        self.register_buffer("scenes", tokenise(clip, scene_texts()), persistent=False)
-        self.register_buffer("mean", torch.tensor(CLIP_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(CLIP_STD).view(3, 1, 1), persistent=False)
+        self.register_buffer("scenes", tokenise(clip, scene_texts(underscore=underscore)), persistent=False)
+        for name, values in zip(("mean", "std"), PIXELS[pixels]):
+            self.register_buffer(name, torch.tensor(values).view(3, 1, 1), persistent=False)
 
     def forward(
         self, images: Float[Tensor, "b 3 h w"], as_logit: bool = False, patches: Int[Tensor, "b k"] | None = None
@@ -199,7 +208,9 @@ def prompted(clip: CLIP, prompts: Prompts) -> PromptedCLIP:
     visual = None
     if prompts.image_tokens:
         visual = VisualPrompt(prompts.image_tokens, depth, width, prompts.dropout, prompts.projection)
-    return PromptedCLIP(clip, text, visual)
+        if prompts.start == "published":
+            visual.start_as_published(clip.visual.patch_size[0])
+    return PromptedCLIP(clip, text, visual, prompts.pixels, prompts.underscore)
 
 
 def unprompted(clip: CLIP, prompts: Prompts) -> PromptedCLIP:

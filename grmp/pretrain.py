@@ -1,7 +1,6 @@
 """The pre-training loop: distortion tasks in, meta-trained prompts out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import cycle
 from typing import NamedTuple
 
@@ -13,6 +12,8 @@ from torch.func import functional_call
 
 from grmp.checks import check_step, largest, listed
 from grmp.crops import random_view, to_float
+from grmp.deal import TaskPool, deal
+from grmp.errors import UserError
 from grmp.meta import Inner, Loss, Prompts, Task, meta_gradient
 from grmp.model import PromptedCLIP, quality_loss
 from grmp.progress import Progress
@@ -29,14 +30,6 @@ class Batch(NamedTuple):
     images: UInt8[Tensor, "b 3 s s"]
     scores: Float[Tensor, " b"]
     indices: Sequence[int] = ()
-
-
-@dataclass(frozen=True)
-class TaskPool:
-    """Indices (in the list of all images) of one distortion type's support and query images."""
-
-    support: list[int]
-    query: list[int]
 
 
 def draw_batch(
@@ -101,6 +94,14 @@ def make_optimiser(
     return adam, torch.optim.lr_scheduler.OneCycleLR(adam, settings.outer_rate, settings.outer_steps)
 
 
+def trainable_prompts(model: PromptedCLIP) -> Prompts:
+    """The prompts of `model`, ready to be trained, with dropout; everything else is frozen."""
+    prompts = model.requires_grad_(False).train().prompt_parameters()
+    for prompt in prompts.values():
+        prompt.requires_grad_(True)
+    return prompts
+
+
 def pretrain(
     model: PromptedCLIP,
     images: Sequence[UInt8[Tensor, "3 h w"]],
@@ -117,11 +118,12 @@ def pretrain(
     Returns one row per outer step: step, support (loss before adaptation), query (after it), tasks (their names).
 
     Raises:
-        UserError: a loss or a meta-gradient is NaN or infinite; with the step, its tasks and their images.
+        UserError: a loss or a meta-gradient is NaN or infinite, with the step, its tasks and their images; or the
+            algorithm is `sequential`, which has no meta-gradient and is the study's.
     """
-    prompts = model.requires_grad_(False).train().prompt_parameters()
-    for prompt in prompts.values():
-        prompt.requires_grad_(True)
+    if settings.algorithm == "sequential":
+        raise UserError("params.yaml: pretrain.algorithm: sequential is for `dvc repro` and `make published` alone")
+    prompts = trainable_prompts(model)
     loss = make_loss(model, runtime, settings.patches, generator)
     inner = Inner(settings.inner_steps, settings.inner_rate, settings.inner_optimiser)
     optimiser, schedule = make_optimiser(prompts, settings)
@@ -130,12 +132,13 @@ def pretrain(
     progress = Progress("pre-train", settings.outer_steps)
     for step in range(len(rows) + 1, settings.outer_steps + 1):
         chosen = [names[i] for i in torch.randperm(len(names), generator=generator)[: settings.tasks].tolist()]
+        dealt = (deal(pools[name], scores, settings, generator) for name in chosen)
         tasks = [
             Task(
-                draw_batch(images, scores, pools[name].support, settings.support, sight, generator),
-                draw_batch(images, scores, pools[name].query, settings.query, sight, generator),
+                draw_batch(images, labels, pool.support, settings.support, sight, generator),
+                draw_batch(images, labels, pool.query, settings.query, sight, generator),
             )
-            for name in chosen
+            for pool, labels in dealt
         ]
         found = meta_gradient(loss, prompts, tasks, settings.algorithm, inner)
         for name, prompt in prompts.items():

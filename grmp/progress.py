@@ -18,7 +18,8 @@ class Progress:
         title: what is under way.
         total: number of steps, at least 1.
         unit: what `items` counts.
-        every: fewest seconds between two lines; the first and the last step are always told.
+        every: fewest seconds between two lines; the first and the last step are always told, rate and time left from
+            the second step on.
     """
 
     def __init__(self, title: str, total: int, unit: str = "images", every: float = 4.0) -> None:
@@ -48,9 +49,11 @@ class Progress:
         yield self.title
         yield f"step {step}/{self.total}"
         yield from (f"{name} {_number(value)}" for name, value in values.items())
+        if step < 2 < self.total:  # much of the first step's time is what a start takes
+            return
         if self._items and seconds > 0:
             yield f"{_number(self._items / seconds)} {self.unit}/s"
-        left = seconds / max(step, 1) * (self.total - step)
+        left = seconds / step * (self.total - step)
         yield f"{clock(left)} left" if step < self.total else f"took {clock(seconds)}"
 
 

@@ -1,12 +1,14 @@
 """The learned prompts: context for the text tower (CoOp), tokens for every block of the image tower (VPT-deep)."""
 
+from math import sqrt
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 CONTEXT_STD = 0.02
 """Standard deviation of fresh context vectors (CoOp, Zhou et al., IJCV 2022; as in the published code), and of fresh
-image prompt tokens (ours)."""
+image prompt tokens (ours), which the published code draws otherwise: `VisualPrompt.start_as_published`."""
 
 
 class TextPrompt(nn.Module):
@@ -46,6 +48,18 @@ class VisualPrompt(nn.Module):
         self.projection = _identity_map(width) if projection else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         self.norm = nn.LayerNorm(width)
+
+    def start_as_published(self, patch: int) -> None:
+        """Draw start values as VPT and the published code do, for a tower whose patches have `patch` pixels a side.
+
+        Tokens uniformly within +-sqrt(6 / (3 patch^2 + width)); the map's weights from Kaiming's normal distribution
+        (fan out), its bias as torch does.
+        """
+        bound = sqrt(6 / (3 * patch**2 + self.tokens.shape[-1]))
+        nn.init.uniform_(self.tokens, -bound, bound)
+        if isinstance(self.projection, nn.Linear):
+            self.projection.reset_parameters()
+            nn.init.kaiming_normal_(self.projection.weight, mode="fan_out")
 
     @property
     def depth(self) -> int:

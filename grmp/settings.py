@@ -81,6 +81,9 @@ class Prompts(Section):
     depth: Count
     dropout: Annotated[float, Field(ge=0, lt=1, strict=True)]
     projection: bool
+    start: Literal["normal", "published"] = "normal"
+    pixels: Literal["clip", "imagenet"] = "clip"
+    underscore: bool = False
 
 
 class Input(Section):
@@ -102,17 +105,22 @@ class Input(Section):
 class Pretrain(Section):
     """Meta-prompt pre-training (MPP)."""
 
-    source: str
-    algorithm: Literal["reptile", "fomaml", "maml", "joint"]
+    source: str | tuple[str, ...]
+    algorithm: Literal["reptile", "fomaml", "maml", "joint", "sequential"]
     outer_steps: Count
     tasks: Annotated[int, Field(ge=1, le=25, strict=True)]
     support: Count
     query: Count
     inner_steps: Count
     inner_optimiser: Literal["sgd", "adam"]
+    lasting: tuple[str, ...] = ()
     inner_rate: Rate
     outer_rate: Rate
     query_share: Fraction
+    split: Literal["photographs", "images"] = "photographs"
+    labels: Literal["fixed", "stretched"] = "fixed"
+    fit: Literal["crops", "squash"] = "crops"
+    side: Pixels = 256
     mixtures: bool
     patches: Annotated[float, Field(gt=0, le=1, strict=True)]
     draw: Count
@@ -122,16 +130,28 @@ class Finetune(Section):
     """Adaptation to a few labels."""
 
     blocks: Count
+    crops: Literal["fixed", "batch"] = "fixed"
+    side: Pixels = 244
+    labels: Literal["fixed", "stretched"] = "fixed"
+    dropout: bool = False
     steps: Count
     batch: Count
+    optimiser: Literal["adamw", "sgd"] = "adamw"
     learning_rate: Rate
     text_learning_rate: Rate
     weight_decay: Annotated[float, Field(ge=0, strict=True)]
     evaluations: Count
+    protocol: Literal["fixed", "published"] = "fixed"
     probe_blocks: Annotated[tuple[Count, ...], Field(min_length=1)]
     probe_share: Annotated[float, Field(ge=0, le=1, strict=True)]
     probe_prior: Annotated[float, Field(ge=0, le=1e6, strict=True)]
     standardise: bool
+
+    @model_validator(mode="after")
+    def _plateau_sets_the_rate(self) -> "Finetune":
+        if self.protocol == "published" and self.optimiser != "sgd":
+            raise ValueError("protocol published lowers the rate of optimiser sgd; adamw's follows one cycle")
+        return self
 
 
 class Qgr(Section):

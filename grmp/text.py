@@ -28,13 +28,13 @@ def _tokenizer(context_length: int) -> SimpleTokenizer:
     return SimpleTokenizer(context_length=context_length)  # reads its vocabulary, which takes as long as a small step
 
 
-def scene_texts(template: str = SCENE_TEMPLATES[0]) -> list[str]:
-    """One sentence per scene of `SCENES`.
+def scene_texts(template: str = SCENE_TEMPLATES[0], underscore: bool = False) -> list[str]:
+    """One sentence per scene of `SCENES`; `underscore` keeps that of `still_life`, as the published code does.
 
     >>> scene_texts()[0]
     'a photo of a animal'
     """
-    return [template.format(scene.replace("_", " ")) for scene in SCENES]
+    return [template.format(scene if underscore else scene.replace("_", " ")) for scene in SCENES]
 
 
 def encode(clip: CLIP, texts: list[str]) -> Float[Tensor, "b e"]:

@@ -140,6 +140,14 @@ class Params(Method):
         return self
 
     @model_validator(mode="after")
+    def _fresh_crops_are_of_one_square(self) -> "Params":
+        if self.finetune.crops == "batch" and self.image.views != (("native", 1),):
+            raise ValueError("finetune.crops: batch has one crop of an image; write image.views: [[native, 1]]")
+        if self.finetune.crops == "batch" and self.image.crop > self.finetune.side:
+            raise ValueError("image.crop must not be larger than finetune.side, the squares of which crops are cut")
+        return self
+
+    @model_validator(mode="after")
     def _choices_hold(self) -> "Params":
         for name, change in self.choices.items():
             try:

@@ -68,8 +68,13 @@ def read_images(folder: Path, manifest: pd.DataFrame) -> Iterator[UInt8[Tensor, 
     Raises:
         UserError: an image is missing, truncated or none, or lies outside of `folder`.
     """
+    return map(bound, full_images(folder, manifest))
+
+
+def full_images(folder: Path, manifest: pd.DataFrame) -> Iterator[UInt8[Tensor, "3 h w"]]:
+    """As `read_images`, in their own size."""
     refuse_outside("manifest.csv", folder, manifest["image"])
-    return (bound(to_tensor(read_image(folder / name))) for name in manifest["image"])
+    return (to_tensor(read_image(folder / name)) for name in manifest["image"])
 
 
 def scores(manifest: pd.DataFrame) -> torch.Tensor:

@@ -1,8 +1,9 @@
 """The pre-training data: images with scores, whose distortion types are the tasks.
 
-Either the generated set, or KADID-10k or TID2013 themselves, as in the paper.
+Either the generated set, or KADID-10k or TID2013 themselves, as in the paper, or several sets together.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from grmp.deal import TaskPool
 from grmp.errors import UserError
-from grmp.pretrain import TaskPool
+from grmp.io.inside import refuse_outside
 from grmp.runtime import Stream, generator
 from grmp.settings import Pretrain
 from study.data import sets
 from study.data.datasets import read
+from study.data.squashed import Squashed
 
 PUBLISHED = {"distorted_images": "tid2013", "images": "kadid-10k"}
 """Sets with references and types of distortion, by the folder that holds their images."""
@@ -26,7 +29,7 @@ PUBLISHED = {"distorted_images": "tid2013", "images": "kadid-10k"}
 class TaskSet:
     """Images, their scores, their `photograph` and `distortions`, and the photographs whose images are query images."""
 
-    images: list[UInt8[Tensor, "3 h w"]]
+    images: Sequence[UInt8[Tensor, "3 h w"]]
     scores: Float[Tensor, " n"]
     manifest: pd.DataFrame
     query: set[str]
@@ -41,41 +44,76 @@ def read_tasks(settings: Pretrain, seed: int) -> TaskSet:
     """The images that `settings.source` holds.
 
     Args:
-        settings: source, mixtures (which lie beside it, in `target`) and query_share are read.
+        settings: source, mixtures (which lie beside it, in `target`), fit, side and query_share are read. Where there
+            are several sources, types and photographs are called `set:name`.
         seed: which photographs are held out for query images.
 
     Raises:
         UserError: no such set, not whole, or with too few photographs.
     """
-    source = Path(settings.source)
-    if (source / "manifest.csv").is_file():
-        folders = [source, *([source.with_name("target")] if settings.mixtures else [])]
-        manifests = [sets.read_manifest(folder) for folder in folders]
-        images = [image for folder, table in zip(folders, manifests) for image in sets.read_images(folder, table)]
-        manifest = pd.concat(manifests, ignore_index=True)
+    several = isinstance(settings.source, tuple)
+    sources = [Path(source) for source in (settings.source if several else [settings.source])]
+    parts = [part for source in sources for part in _parts(source, settings, several)]
+    if settings.fit == "squash":
+        images = Squashed([path for part in parts for path in part.paths()], settings.side)
     else:
-        manifest = _published(source, settings)
-        images = list(sets.read_images(source, manifest))
-    query = held_out(sorted(manifest["photograph"].unique()), settings.query_share, seed)
+        images = [image for part in parts for image in sets.read_images(part.folder, part.manifest)]
+    manifest = pd.concat([part.manifest for part in parts], ignore_index=True)
+    photographs = pd.Series(sorted(manifest["photograph"].unique()))
+    of_set = photographs.str.partition(":")[0] if several else [""] * len(photographs)
+    query = set().union(
+        *(held_out(some.tolist(), settings.query_share, seed) for _, some in photographs.groupby(of_set))
+    )
     return TaskSet(images, sets.scores(manifest), manifest, query)
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A folder of images and their manifest."""
+
+    folder: Path
+    manifest: pd.DataFrame
+
+    def paths(self) -> list[Path]:
+        refuse_outside("manifest.csv", self.folder, self.manifest["image"])
+        return [self.folder / name for name in self.manifest["image"]]
+
+
+def _parts(source: Path, settings: Pretrain, several: bool) -> list[_Part]:
+    """The folders that `source` stands for; where there are several sources, types and photographs get its name."""
+    generated = (source / "manifest.csv").is_file()
+    folders = [source, *([source.with_name("target")] if generated and settings.mixtures else [])]
+    manifests = [sets.read_manifest(folder) if generated else _published(source, settings) for folder in folders]
+    if several:
+        manifests = [_named(table, source.name if generated else _published_name(source)) for table in manifests]
+    return [_Part(folder, table) for folder, table in zip(folders, manifests)]
+
+
+def _named(manifest: pd.DataFrame, name: str) -> pd.DataFrame:
+    types = manifest["distortions"].astype(str).str.replace(r"(^|\+)", rf"\1{name}:", regex=True)
+    return manifest.assign(distortions=types, photograph=f"{name}:" + manifest["photograph"].astype(str))
+
+
+def _published_name(source: Path) -> str | None:
+    return next((name for folder, name in PUBLISHED.items() if (source / folder).is_dir()), None)
+
+
 def _published(source: Path, settings: Pretrain) -> pd.DataFrame:
-    names = [name for folder, name in PUBLISHED.items() if (source / folder).is_dir()]
-    if not names:
+    name = _published_name(source)
+    if name is None:
         raise UserError(
             f"{source}: pretrain.source holds no tasks; it is artifacts/distorted/pretrain, from `dvc repro`, or the "
             "folder of KADID-10k (with images/) or TID2013 (with distorted_images/)"
         )
     if settings.mixtures:
         raise UserError(f"params.yaml: pretrain.mixtures: {source} has none; write false")
-    return read(names[0], source).rename(columns={"reference": "photograph", "distortion": "distortions"})
+    return read(name, source).rename(columns={"reference": "photograph", "distortion": "distortions"})
 
 
 def make_pools(manifest: pd.DataFrame, query_photographs: set[str]) -> dict[str, TaskPool]:
     """One pool per distortion type; a mixture is in the pool of each of its types.
 
-    Query images come from `query_photographs`, support images from the others.
+    Query images come from `query_photographs`, support images from the others. Pools are in the manifest's order.
 
     Raises:
         UserError: a column is missing, or a type lacks images of either.
@@ -87,7 +125,7 @@ def make_pools(manifest: pd.DataFrame, query_photographs: set[str]) -> dict[str,
     held_out = manifest["photograph"].isin(query_photographs)
     pools = {
         kind: TaskPool(rows.index[~held_out[rows.index]].tolist(), rows.index[held_out[rows.index]].tolist())
-        for kind, rows in types.groupby(types)
+        for kind, rows in types.groupby(types, sort=False)
     }
     for kind, pool in pools.items():
         if not pool.support or not pool.query:

@@ -15,8 +15,8 @@ _HEAD = """# Parameters
 
 Every number of the study stands in `params.yaml`, one section per stage of the pipeline. A key that is not in these
 tables, a value of another kind or out of its range is an error that names the file and the key;
-`python -m study.params` checks the file. The column *paper* has the value of the published method where it is known
-(arXiv 2409.05381 and its code), and is empty where the key is ours.
+`python -m study.params` checks the file. The column *published* has what the preset `human/published.yaml` sets, the
+published recipe as far as it is known (arXiv 2409.05381 and its code), and is empty where the key is ours.
 
 To change a value, edit `params.yaml` and run `dvc repro`: only what depends on it runs again. To try one without
 editing: `dvc exp run -S SECTION.KEY=VALUE` (see [tweak.md](tweak.md)). This page is written by `make docs` from
@@ -24,14 +24,14 @@ editing: `dvc exp run -S SECTION.KEY=VALUE` (see [tweak.md](tweak.md)). This pag
 _SECTION = re.compile(r"(\w+):\s*(?:#\s*(.*))?$")
 _KEY = re.compile(r"  (\w+):[^#]*(?:#\s*(.*))?$")
 _MORE = re.compile(r" {3,}#\s*(.*)$")
-_PAPER = re.compile(r"\s*\[([^\]]*)\]$")
+_PUBLISHED = re.compile(r"\s*\[((?:[^\[\]]|\[[^\[\]]*\])*)\]$")
 _WORDS = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false", "null": "null"}
 
 Comments = dict[tuple[str, str], str]
 
 
 def parameters_page(path: Path = Path("params.yaml"), rated: Path = Path("human/params.yaml")) -> str:
-    """The page as Markdown: a table per section with key, kind and range, default, meaning, and the paper's value.
+    """The page as Markdown, a table per section: key, kind and range, default, meaning, what preset `published` sets.
 
     Sections that `path` has not, as only studies of human-rated sets have them, come from `rated`.
 
@@ -60,13 +60,13 @@ def _kind(entry: dict) -> str:
 
 
 def _row(key: str, schema: dict, value: object, comment: str) -> dict[str, str]:
-    paper = _PAPER.search(comment)
+    published = _PUBLISHED.search(comment)
     return {
         "key": f"`{key}`",
         "kind and range": describe(schema),
         "default": f"`{json.dumps(value) if not isinstance(value, str) else value}`",
-        "meaning": _PAPER.sub("", comment),
-        "paper": paper[1] if paper else "",
+        "meaning": _PUBLISHED.sub("", comment),
+        "published": published[1] if published else "",
     }
 
 

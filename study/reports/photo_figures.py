@@ -24,7 +24,7 @@ LINE = 0.17  # inches of a line of a title above a picture
 _NAMES = {str(kind.number): kind.title for kind in DISTORTIONS}
 
 
-def as_jpeg(figure: Figure, quality: int = 80) -> IPython.display.Image:
+def as_jpeg(figure: Figure, quality: int = 65) -> IPython.display.Image:
     """The figure as JPEG (`quality` 1 to 95) at the size at which it is shown, for photographs."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="jpeg", pil_kwargs={"quality": quality, "optimize": True})

@@ -26,7 +26,7 @@ def angle_plot(steps: pd.DataFrame) -> Figure:
     Args:
         steps: columns variant, repeat, step, cosine (-1 to 1, of the angle).
     """
-    axes = new_axes()
+    axes, steps = new_axes(), _tuned_apart(steps)
     angles = steps.assign(angle=np.degrees(np.arccos(steps["cosine"].clip(-1, 1))))
     for variant in variants_in(angles["variant"]):
         style = LOOKS[variant]
@@ -41,6 +41,11 @@ def angle_plot(steps: pd.DataFrame) -> Figure:
     axes.set_title(f"mean and range of {repeats} repeats" if repeats > 1 else "one repeat")
     axes.legend(loc="best")
     return closed(axes.figure)
+
+
+def _tuned_apart(steps: pd.DataFrame) -> pd.DataFrame:
+    """Without the variants that are fine-tuned as an earlier one is, and get a probe afterwards."""
+    return steps.drop_duplicates(list(steps.columns.difference(["variant"])))
 
 
 def _level_line(axes: Axes, height: float, name: str) -> None:
@@ -84,6 +89,7 @@ def loss_plot(steps: pd.DataFrame) -> Figure:
         steps: columns variant, repeat, step, quality, semantic (nats).
     """
     figure, panels = plt.subplots(1, 2, figsize=(8.4, 3.4))
+    steps = _tuned_apart(steps)
     for axes, column in zip(panels, ("quality", "semantic")):
         for variant in variants_in(steps["variant"]):
             style = LOOKS[variant]

@@ -37,16 +37,19 @@ class KeptFile:
     Args:
         path: of the file; a writer that depends on other things replaces it.
         depends: all that its content depends on, besides `sources`.
+        training: name of the training whose state it is, said to the terminal when it goes on from there.
     """
 
-    def __init__(self, path: Path, *depends: object) -> None:
-        self.path, self.key = path, digest(sources(), depends)
+    def __init__(self, path: Path, *depends: object, training: str | None = None) -> None:
+        self.path, self.key, self.training = path, digest(sources(), depends), training
 
     def read(self) -> tuple[dict[str, str], dict[str, Tensor]] | None:
         """Texts and tensors as they were written; None where there is no whole file of this key."""
         with suppress(UserError):
             about, tensors = read_checkpoint(self.path)
             if about.pop("key", None) == self.key:
+                if self.training:
+                    print(f"{MARK}{self.training}: goes on where it was interrupted", flush=True)
                 return about, tensors
         return None
 
@@ -60,8 +63,5 @@ class KeptFile:
 
 
 def kept_training(name: str, *depends: object, folder: Path = KEPT) -> KeptFile:
-    """The state of the training `name`, said to the terminal where there is one from which it goes on."""
-    file = KeptFile(folder / f"{name}.safetensors", *depends)
-    if file.read():
-        print(f"{MARK}{name}: goes on where it was interrupted", flush=True)
-    return file
+    """Where the state of the training `name` is kept."""
+    return KeptFile(folder / f"{name}.safetensors", *depends, training=name)

@@ -20,6 +20,7 @@ from traitlets.config import Config
 from grmp.errors import NO_MEMORY, UserError, is_want_of_memory
 from grmp.io.files import write_whole
 from grmp.io.plain import parse, refuse_objects
+from grmp.settings import Compute
 from study import params
 from study.command import run_command
 from study.reports.page import page
@@ -168,13 +169,16 @@ def chosen(path: Path, sections: list[str], keys: list[str]) -> dict[str, Any]:
         UserError: the file is not valid, or has no such section or key.
     """
     tree = params.load(path).model_dump(mode="json")
-    for section, key in [(name, None) for name in sections] + [tuple(name.split(".", 1)) for name in keys]:
+
+    def find(section: str, key: str = "") -> Any:
         if section not in tree:
             raise UserError(f"{path}: has no section {section} (sections: {', '.join(tree)})")
-        if key is not None and key not in tree[section]:
+        if key and key not in tree[section]:
             raise UserError(f"{path}: {section}: has no key {key} (keys: {', '.join(tree[section])})")
-    values = {name.split(".")[1]: tree[name.split(".")[0]][name.split(".")[1]] for name in keys}
-    return {name: tree[name] for name in sections} | values
+        return tree[section][key] if key else tree[section]
+
+    single = (name.split(".", 1) for name in keys)
+    return {name: find(name) for name in sections} | {name[-1]: find(*name) for name in single}
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
@@ -205,7 +209,7 @@ def main(
     names, single = ([name.strip() for name in text.split(",") if name.strip()] for text in (sections, keys))
     parameters = chosen(params_file, names, single) | dict(parse_setting(text) for text in setting or [])
     if "compute" in names:
-        export_to_env(params.load(params_file).compute)
+        export_to_env(Compute.model_validate(parameters["compute"]))
     try:
         run_notebook(source, target, parameters, html)
     except KeyboardInterrupt:

@@ -4,10 +4,13 @@ A choice is an entry of params.yaml's section `choices`. What comes before the f
 """
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from jaxtyping import UInt8
+from torch import Tensor
 
 from grmp.errors import UserError
 from grmp.features import Features
@@ -69,12 +72,7 @@ def _run_stages(base: Params, settings: Params, variant: Variant, folder: Path, 
         made = replace(made, clip=folder / "clip.safetensors")
         run("00_backbone", ("photos", "backbone", "align"), weights=str(made.clip), reports=str(folder))
     if variant.mpp and changed("distort") and settings.pretrain.source == GENERATED:
-        run(
-            "01_distort",
-            ("photos", "distort"),
-            target=str(folder / "distorted"),
-            reports=str(folder),
-        )
+        run("01_distort", ("photos", "distort"), target=str(folder / "distorted"), reports=str(folder))
         pretrain = settings.pretrain.model_copy(update={"source": str(folder / "distorted/pretrain")})
         settings = settings.model_copy(update={"pretrain": pretrain})
     if variant.mpp and changed("align", "distort", "image", "prompts", "pretrain"):
@@ -103,11 +101,14 @@ def _inputs(base: Params, settings: Params, variant: str, own: Folders, made: Fo
     clip = backbone.load(made.clip, settings.image.crop)
     manifest = sets.read_manifest(own.target)
 
+    @cache
+    def crops() -> UInt8[Tensor, "n view 3 s s"]:
+        return read_crops(settings, own.target, Path(settings.target.folder))
+
     def find(model: PromptedCLIP, name: str, same: bool) -> Features:
         if same:
             return load(own.features / f"{name}.safetensors")
-        crops = read_crops(settings, own.target, Path(settings.target.folder))
-        return compute_features(model, crops, settings, runtime, f"{name} features")
+        return compute_features(model, crops(), settings, runtime, f"{name} features")
 
     cut = _cut(settings) == _cut(base) and made.clip == own.clip
     bare, mpp = unprompted(clip, settings.prompts), VARIANTS[variant].mpp

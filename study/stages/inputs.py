@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from open_clip import CLIP
 from torch import Tensor
 
@@ -25,7 +25,11 @@ from study.variants import Variant
 
 @dataclass(frozen=True)
 class Inputs:
-    """What all cells share: the target's features, scores and folds (one per repeat), and how to start a model."""
+    """What all cells share: the target's features, scores and folds (one per repeat), and how to start a model.
+
+    `study.stages.published` alone gives `whole` images, of which steps see fresh crops, and lets the test part's scores
+    steer (`steered`).
+    """
 
     plain: Features
     meta: Features
@@ -38,6 +42,9 @@ class Inputs:
     seed: int
     runtime: Runtime
     prior: Prior | None = None  # None will do where no variant has both a probe and MPP
+    whole: UInt8[Tensor, "n 3 s s"] | None = None
+    crop: int = 0  # of `whole`, in pixels
+    steered: bool = False
 
     @property
     def repeats(self) -> int:
@@ -50,9 +57,9 @@ class Inputs:
         probe = {"probe_blocks", "probe_share", "probe_prior", "standardise"}
         settings = self.prompts, self.finetune.model_dump(exclude=probe), self.seed
         runtime = str(self.runtime.device), self.runtime.precision
-        common = digest(
-            settings, runtime, self.plain.embeddings, self.plain.weights, self.scores, self.clip.state_dict()
-        )
+        images = () if self.whole is None else (self.whole, self.crop)
+        plain = self.plain.embeddings, self.plain.weights
+        common = digest(settings, runtime, *plain, self.scores, self.clip.state_dict(), *images)
         meta = digest(common, self.meta.tokens, self.pretrained.prompt_parameters())
         return {True: meta, False: digest(common, self.plain.tokens)}
 

@@ -17,8 +17,10 @@ from grmp.prior import Prior, embed, learn
 from grmp.runtime import Runtime, Stream, generator
 from grmp.settings import Input, Pretrain, Prompts
 from study.data.distortions import DISTORTIONS
+from study.data.squashed import Squashed
 from study.data.tasks import TaskSet
 from study.running.kept import kept_training
+from study.stages.sequential import pretrain_sequential
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,9 @@ def pretrain_prompts(
 ) -> Pretrained:
     """Meta-train fresh prompts on `tasks`; one that was interrupted goes on.
 
+    Squashed images are of another size where they are query images of `sequential`: `sight.crop` pixels, all of the
+    image, where `sight` has images in their own pixels.
+
     Raises:
         UserError: as `grmp.pretrain.pretrain`.
     """
@@ -80,10 +85,21 @@ def pretrain_prompts(
 
     before = judge()
     draws = generator(seed, Stream.TASKS, *again)
-    data = tasks.images, tasks.scores, {name: vars(pool) for name, pool in tasks.pools.items()}
+    squashed, sequential = isinstance(tasks.images, Squashed), settings.algorithm == "sequential"
+    data = (
+        tasks.images.state() if squashed else tasks.images,
+        tasks.scores,
+        {name: vars(pool) for name, pool in tasks.pools.items()},
+    )
     start = model.state_dict(), draws.get_state(), torch.get_rng_state()
-    store = kept_training("pre-training", settings, sight, str(runtime.device), runtime.precision, data, start)
-    losses = pretrain(model, tasks.images, tasks.scores, tasks.pools, settings, sight, runtime, draws, store)
+    name, device = "sequential" if sequential else "pre-training", str(runtime.device)
+    store = kept_training(name, settings, sight, device, runtime.precision, data, start)
+    rest = tasks.scores, tasks.pools, settings, sight, runtime, draws, store
+    if sequential:
+        queries = tasks.images.at(sight.crop) if squashed else tasks.images
+        losses = pretrain_sequential(model, tasks.images, queries, *rest)
+    else:
+        losses = pretrain(model, tasks.images, *rest)
     return Pretrained(model, losses, query, before, judge())
 
 

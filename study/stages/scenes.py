@@ -5,9 +5,9 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor
-from torch.nn.functional import interpolate, normalize
+from torch.nn.functional import normalize
 
-from grmp.crops import random_crop
+from grmp.crops import random_crop, resize, to_tensor
 from grmp.io.decode import read_image
 from grmp.runtime import Stream, generator
 from grmp.text import SCENES
@@ -26,12 +26,10 @@ def alignment_crops(
 
 
 def _crops(photograph: Photograph, size: int, count: int, seed: int, index: int) -> UInt8[Tensor, "crop 3 s s"]:
-    image = torch.from_numpy(read_image(photograph.path).copy()).permute(2, 0, 1)
-    short = max(size, min(image.shape[1:]) // 2)  # half size: a crop then shows enough of the scene
-    shape = [max(size, round(side * short / min(image.shape[1:]))) for side in image.shape[1:]]
-    small = interpolate(image[None].float(), shape, mode="bilinear", antialias=True)[0]
+    image = to_tensor(read_image(photograph.path))
+    small = resize(image, max(size, min(image.shape[1:]) // 2))  # half size: a crop then shows enough of the scene
     draws = generator(seed, Stream.ALIGNMENT_CROPS, index)
-    return torch.stack([random_crop(small.round().byte(), size, draws) for _ in range(count)])
+    return torch.stack([random_crop(small, size, draws) for _ in range(count)])
 
 
 def scene_numbers(photographs: list[Photograph]) -> Int[Tensor, " photo"]:

@@ -7,15 +7,20 @@ from pathlib import Path
 
 import pandas as pd
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
-from grmp.finetune import Outcome, finetune, label
+from grmp.deal import stretch
+from grmp.finetune import Labelled, Outcome, finetune, label
 from grmp.io.digest import digest
 from grmp.model import PromptedCLIP, unprompted
 from grmp.runtime import Stream, generator
 from grmp.settings import Qgr
 from study.running.kept import KeptFile
 from study.running.parallel import run_pieces
+from study.stages.fresh_crops import FreshCrops
 from study.stages.inputs import Inputs, labelled_indices
+from study.stages.plateau import Plateau
 from study.variants import Variant
 
 
@@ -30,14 +35,29 @@ def start_model(inputs: Inputs, variant: Variant, repeat: int) -> PromptedCLIP:
 def tune(inputs: Inputs, variant: Variant, count: int, qgr: Qgr, title: str, repeat: int) -> Outcome:
     """One repeat, counted from 1, of a fine-tuned variant."""
     model = start_model(inputs, variant, repeat).to(inputs.runtime.device)
-    features = inputs.features_of(variant)
-    indices = labelled_indices(inputs, count, repeat)
-    seen = replace(features.at(indices), embeddings=inputs.plain.embeddings[indices])
-    labelled = label(model, seen, inputs.scores[indices], indices)
-    test = features.at(inputs.folds[repeat - 1].test)
+    labelled = label_images(inputs, variant, model, labelled_indices(inputs, count, repeat))
+    place = inputs.folds[repeat - 1].test
+    test, look = inputs.features_of(variant).at(place), Plateau(inputs.scores[place]) if inputs.steered else None
     draws = generator(inputs.seed, Stream.FINE_TUNING, repeat)
     rule = own_rule(variant, qgr)
-    return finetune(model, labelled, test, inputs.finetune, rule, inputs.runtime, draws, f"{title}, repeat {repeat}")
+    if inputs.finetune.dropout:
+        torch.manual_seed(int(draws.initial_seed()) % 2**31)  # which dropout draws from
+    title = f"{title}, repeat {repeat}"
+    return finetune(model, labelled, test, inputs.finetune, rule, inputs.runtime, draws, title, look)
+
+
+def label_images(inputs: Inputs, variant: Variant, model: PromptedCLIP, indices: Int[Tensor, " k"]) -> Labelled:
+    """The labelled images for the still untrained `model`: cached tokens of fixed crops, or whole for fresh ones."""
+    scores = inputs.scores[indices]
+    if inputs.finetune.labels == "stretched":
+        scores = stretch(scores)
+    if inputs.whole is None:
+        features = inputs.features_of(variant).at(indices)
+        return label(model, replace(features, embeddings=inputs.plain.embeddings[indices]), scores, indices)
+    untouched = unprompted(copy.deepcopy(inputs.clip), inputs.prompts).eval().requires_grad_(False)
+    return FreshCrops(
+        inputs.whole[indices][:, None], scores, torch.empty(0), torch.ones(1), indices, untouched, inputs.crop
+    )
 
 
 def own_rule(variant: Variant, qgr: Qgr) -> Qgr:

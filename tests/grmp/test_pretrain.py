@@ -6,9 +6,10 @@ import torch
 
 from grmp import pretrain as module
 from grmp.crops import to_float
+from grmp.deal import TaskPool
 from grmp.errors import UserError
 from grmp.model import PromptedCLIP, quality_loss
-from grmp.pretrain import TaskPool, draw_batch, draw_patches, make_loss, make_optimiser, predict, pretrain
+from grmp.pretrain import draw_batch, draw_patches, make_loss, make_optimiser, predict, pretrain
 from grmp.runtime import Runtime
 from grmp.settings import Input
 from study.params import Params
@@ -205,3 +206,8 @@ def test_a_loss_that_is_none_stops_with_the_step_its_tasks_and_images(
     monkeypatch.setitem(globals(), "SCORES", SCORES.clone().fill_(float("nan")))
     with pytest.raises(UserError, match=r"pre-train: step 1: .*support nan.*distortion type \d+, rows [\d, ]+ of man"):
         train(model, algorithm=algorithm)
+
+
+def test_the_sequential_run_has_no_meta_gradient(model: PromptedCLIP, train) -> None:
+    with pytest.raises(UserError, match=r"pretrain\.algorithm: sequential"):
+        train(model, algorithm="sequential")

@@ -5,8 +5,8 @@ import torch
 from test_pretrain import IMAGES, SCORES, SIGHT
 
 from grmp import align, pretrain, training
+from grmp.deal import TaskPool
 from grmp.model import PromptedCLIP
-from grmp.pretrain import TaskPool
 from grmp.runtime import Runtime
 from grmp.training import Training
 from study.params import Params

@@ -20,6 +20,7 @@ EXAMPLES = {
     "spaq": ("TestImage/00001.jpg", 48.86, 0.4886, "", "", ""),
     "flive": ("database/blur_dataset/motion0044.jpg", 75.44372347614072, 0.754437235, "", "", "blur_dataset"),
     "bid": ("ImageDatabase/DatabaseImage0007.jpg", 3.5, 0.7, "", "", ""),
+    "biq2021": ("Images/ss01 (7).jpg", 0.4, 0.4, "", "", "test"),
     "cid2013": ("IS1/CO1/IS_I_C01_D02.jpg", 71.1818902079248, 0.738017184, "IS1/co1", "", "IS1"),
     "live": ("jp2k/img4.bmp", 68.99086164929872, 0.373992507, "dancers", "jp2k", ""),
     "csiq": ("dst_imgs/awgn/1600.AWGN.1.png", 0.061989, 0.938011, "1600", "AWGN", ""),
@@ -57,6 +58,13 @@ def write_bid(folder: Path, count: int = 586) -> None:
     pd.DataFrame(rows, columns=columns).to_csv(folder / "DatabaseGrades.csv", index=False)
 
 
+def write_biq2021(folder: Path, count: int = 12000) -> None:
+    for part, numbers in (("Test", range(1, 9)), ("Train", range(9, count + 1))):
+        rows = [(f"ss01 ({number}).jpg", 0.4, "", "") for number in numbers]
+        columns = ["Image Name", "MOS", "", ""]  # two are empty
+        pd.DataFrame(rows, columns=columns).to_csv(folder / f"{part} (Images and MOS).csv", index=False)
+
+
 def write_agiqa(folder: Path, count: int = 2982) -> None:
     rows = [(f"AttnGAN_normal_{number:03d}.jpg", "a, b", 0.965602553, 0.2, 3.0) for number in range(count)]
     columns = ["name", "prompt", "mos_quality", "std_quality", "mos_align"]
@@ -67,7 +75,7 @@ def write_own(folder: Path, rows: tuple[str, ...] = ("a.png,4.0,0.5", "b.png,1,"
     (folder / "scores.csv").write_text("\n".join(["image,mos,mos_std", *rows]))
 
 
-WRITERS = {"livec": write_livec, "bid": write_bid, "agiqa-3k": write_agiqa, "csv": write_own}
+WRITERS = {"livec": write_livec, "bid": write_bid, "biq2021": write_biq2021, "agiqa-3k": write_agiqa, "csv": write_own}
 
 
 @pytest.fixture
@@ -144,7 +152,7 @@ def test_a_missing_score_table_is_named(copy, name: str) -> None:
     assert complaint(name, folder).startswith(f"{folder / SETS[name].official}: is not there")
 
 
-@pytest.mark.parametrize("name", ["livec", "bid", "agiqa-3k"])
+@pytest.mark.parametrize("name", ["livec", "bid", "biq2021", "agiqa-3k"])
 def test_a_table_of_another_length_is_of_another_version(tmp_path: Path, name: str) -> None:
     WRITERS[name](tmp_path, 100)
     assert f"100 rows, where {SETS[name].title} has {SETS[name].images}: another version" in complaint(name, tmp_path)

@@ -104,6 +104,14 @@ def test_a_cosine_that_rounding_put_over_one_is_an_angle_of_zero() -> None:
     assert angle_plot(frame).axes[0].lines[0].get_ydata() == pytest.approx([0, 0])
 
 
+def test_a_variant_that_is_fine_tuned_as_another_is_not_drawn_again() -> None:
+    rows = [("full", 1, 0.5), ("full", 2, 0.4), ("without_qgr", 1, 0.2), ("without_qgr", 2, 0.1)]
+    rows += [("full_probe", 1, 0.5), ("full_probe", 2, 0.4)]
+    frame = pd.DataFrame(rows, columns=["variant", "step", "cosine"]).assign(repeat=1)
+    drawn = {text.get_text() for text in angle_plot(frame).axes[0].get_legend().get_texts()}
+    assert drawn == {LOOKS["full"].title, LOOKS["without_qgr"].title}
+
+
 def test_loss_curves_smooth_by_a_centred_mean() -> None:
     values = np.array([3.0, 0.0, 3.0, 0.0, 3.0])
     frame = pd.DataFrame({"step": range(5), "support": values, "query": values})

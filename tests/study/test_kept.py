@@ -82,10 +82,10 @@ def test_code_threads_and_version_are_part_of_what_everything_depends_on(
 def test_a_training_that_goes_on_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     kept_training("alignment", 1, folder=tmp_path).write(TENSORS, {})
     assert capsys.readouterr().out == ""
-    kept_training("alignment", 2, folder=tmp_path)
+    assert kept_training("alignment", 2, folder=tmp_path).read() is None
     assert capsys.readouterr().out == ""
     assert kept_training("alignment", 1, folder=tmp_path).read() is not None
     assert capsys.readouterr().out == "   … alignment: goes on where it was interrupted\n"
     shutil.rmtree(tmp_path)
-    kept_training("alignment", 1, folder=tmp_path)
+    assert kept_training("alignment", 1, folder=tmp_path).read() is None
     assert capsys.readouterr().out == ""

@@ -8,6 +8,7 @@ import pytest
 from conftest import ROOT
 
 from study.params import Params, load
+from study.reports.formulas import lift_formulas
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PIPELINE = [path for path in NOTEBOOKS if path.name < "90"]
@@ -59,3 +60,12 @@ def test_every_key_that_a_notebook_reads_is_known(path: Path) -> None:
 @by_name
 def test_a_pipeline_notebook_ends_with_its_provenance(path: Path) -> None:
     assert "provenance(" in nbformat.read(path, as_version=4).cells[-1].source
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_formula_can_be_drawn(path: Path) -> None:
+    drawings: list[str] = []
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "markdown":
+            lift_formulas(cell.source, drawings)
+    assert [drawing for drawing in drawings if "<code>" in drawing] == []

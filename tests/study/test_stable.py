@@ -1,10 +1,15 @@
+from base64 import b64decode, b64encode
+from io import BytesIO
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 from grmp.progress import MARK
-from study.reports.stable import scrub, stabilise
+from study.reports.stable import scrub, small_png, stabilise
 
 
 def stream(text: str, name: str = "stdout") -> dict:
@@ -40,7 +45,7 @@ def test_however_streams_were_cut_the_result_is_the_same() -> None:
 
 
 def test_streams_do_not_cross_a_figure() -> None:
-    figure = new_output("display_data", data={"image/png": "iVBO"})
+    figure = new_output("display_data", data={"image/jpeg": "/9j/"})
     outputs = stabilise(new_notebook(cells=[new_code_cell("x", outputs=[stream("a"), figure, stream("b")])])).cells[0]
     assert [output.output_type for output in outputs.outputs] == ["stream", "display_data", "stream"]
 
@@ -70,7 +75,20 @@ def test_addresses_and_the_kernels_files_are_gone() -> None:
 
 def test_encoded_pictures_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    data = {"image/png": f"AA{tmp_path}", "text/html": f"<a>{tmp_path}</a>", "image/svg+xml": f"<svg>{tmp_path}</svg>"}
+    data = {"image/jpeg": f"AA{tmp_path}", "text/html": f"<a>{tmp_path}</a>", "image/svg+xml": f"<svg>{tmp_path}</svg>"}
     output = new_output("display_data", data=data)
     stable = stabilise(new_notebook(cells=[new_code_cell("x", outputs=[output])])).cells[0].outputs[0].data
-    assert stable == {"image/png": f"AA{tmp_path}", "text/html": "<a>.</a>", "image/svg+xml": "<svg>.</svg>"}
+    assert stable == {"image/jpeg": f"AA{tmp_path}", "text/html": "<a>.</a>", "image/svg+xml": "<svg>.</svg>"}
+
+
+def test_a_figure_with_a_palette_looks_the_same_and_takes_half_the_bytes() -> None:
+    figure, axes = plt.subplots(dpi=110)
+    axes.plot(np.sin(np.linspace(0, 20, 200)), color="tab:red", alpha=0.7)
+    axes.set_title("SRCC against labels")
+    content = BytesIO()
+    figure.savefig(content, format="png")
+    plt.close(figure)
+    small = b64decode(small_png(b64encode(content.getvalue()).decode()))
+    before, after = (np.asarray(Image.open(BytesIO(png)).convert("RGB"), int) for png in (content.getvalue(), small))
+    assert len(small) < len(content.getvalue()) / 2
+    assert np.abs(before - after).mean() < 0.5  # of 255

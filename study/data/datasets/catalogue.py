@@ -82,6 +82,20 @@ SETS: dict[str, About] = {
             "column the image's number, second the mean, from the fourth on the single grades); files end in .JPG",
         ),
         About(
+            name="biq2021",
+            title="BIQ2021",
+            source="Ahmed and Asif, JEI 2022",
+            licence=UNSTATED,
+            page="https://github.com/nisarahmedrana/BIQ2021",
+            images=12000,
+            worst=0,
+            best=1,
+            layout="Images",
+            official="Train (Images and MOS).csv",
+            note="a second table, Test (Images and MOS).csv, has the published test part, and `part` says which; some "
+            "names have no file (allow_missing), and many images show one scene several times",
+        ),
+        About(
             name="cid2013",
             title="CID2013",
             source="Virtanen et al., IEEE TIP 2015",

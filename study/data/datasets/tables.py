@@ -130,6 +130,16 @@ def _read_bid(about: About, folder: Path) -> Table:
     return pd.DataFrame({"image": names, "raw": grades.iloc[:, 1], "spread": grades.iloc[:, 3:].std(axis=1)})
 
 
+def _read_biq2021(about: About, folder: Path) -> Table:
+    parts = []
+    for part in ("train", "test"):
+        path = folder / f"{part.capitalize()} (Images and MOS).csv"
+        rows = _read_csv(path, str(path), ("Image Name", "MOS")).dropna(subset="Image Name")
+        names = [f"{about.layout}/{name}" for name in rows["Image Name"]]
+        parts.append(pd.DataFrame({"image": names, "raw": rows["MOS"].to_numpy(), "part": part}))
+    return pd.concat(parts, ignore_index=True)
+
+
 def _read_agiqa(about: About, folder: Path) -> Table:
     published = _read_csv(
         folder / about.official, about.scores_of(folder), ("name", "mos_quality", "std_quality", "mos_align")
@@ -156,6 +166,7 @@ def _below_images(folder: Path, name: str) -> str:
 _OFFICIAL: dict[str, Callable[[About, Path], Table]] = {
     "livec": _read_livec,
     "bid": _read_bid,
+    "biq2021": _read_biq2021,
     "agiqa-3k": _read_agiqa,
     "csv": _read_own,
 }

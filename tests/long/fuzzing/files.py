@@ -120,7 +120,7 @@ class Images:
 
     def feed(self, content: bytes) -> None:
         self.path.write_bytes(content)
-        found = read_input(self.path, 32)
+        found = read_input(self.path)
         assert found.dtype == torch.uint8
         assert found.shape[0] == 3
         assert min(found.shape[1:]) == 32
