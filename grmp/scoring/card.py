@@ -26,7 +26,7 @@ class HeldOut(Section):
     """Agreement with labels that were not used in training, and what was trained to measure it.
 
     `rmse` is on the scale from 0 to 1. By the metrics' names, where they were measured: the ends of an interval, and
-    the values of the scorer that had seen none of the labels.
+    the values of the scorer that had seen none of the labels. `curve` has the SRCC by the number of labels.
     """
 
     images: int
@@ -36,6 +36,7 @@ class HeldOut(Section):
     how: str
     intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
     untuned: dict[str, float] = Field(default_factory=dict)
+    curve: dict[int, float] = Field(default_factory=dict)
 
     def text(self) -> str:
         """All of it in one line."""

@@ -144,7 +144,7 @@ def fit(
     """Adapt the study's model to your own labels, and write a checkpoint for `grmp score`.
 
     Run it where the study was made (it needs artifacts/). It learns from all labels; how well that works is measured
-    by cross-validation, and told on the card and in a page beside the checkpoint, with pictures (*.html).
+    by cross-validation, and told on the card; the predictions are in a CSV beside the checkpoint.
     """
     from grmp.scoring import fit as fitting
     from grmp.scoring.opinions import read_opinions

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -15,6 +16,7 @@ from grmp.errors import UserError
 from grmp.features import Features, frozen_features
 from grmp.finetune import finetune, label
 from grmp.io import backbone, prior_file
+from grmp.io.files import write_whole
 from grmp.io.paths import Folders
 from grmp.io.prompts_file import load_prompts
 from grmp.model import PromptedCLIP, first_trained_block, unprompted
@@ -24,10 +26,9 @@ from grmp.runtime import Runtime, Stream, generator, start
 from grmp.scoring.card import Card, HeldOut, Labels, computed_on, parameters
 from grmp.scoring.inputs import read_input
 from grmp.scoring.opinions import Opinions, scale
-from grmp.scoring.report import write_report
 from grmp.scoring.scorer import Scorer
 from grmp.scoring.scorer_file import load, save
-from grmp.scoring.validation import Validation, validate
+from grmp.scoring.validation import validate
 from grmp.settings import Method
 
 
@@ -57,17 +58,10 @@ def adapt(
     return Scorer(model, settings.image, fit_probe(seen, scores, settings.finetune, taught)).to(runtime.device)
 
 
-def _validate(seen: Features, scores: Float[Tensor, " n"], taught: Prior, settings: Method) -> Validation | None:
-    if not settings.finetune.probe_share:
-        return None
-    roots = prior_roots(settings.finetune, taught)
-    return validate(seen.probed().numpy(), scores.double().numpy(), settings.finetune, roots, settings.compute.seed)
-
-
 def fit(opinions: Opinions, settings: Method, out: Path, folders: Folders | None = None) -> Card:
     """Learn from all labels, and write the scorer; from `validation.FEWEST` labels on also measure how well that works.
 
-    The measurement is on the card, and in a page beside `out` that ends in `.html`.
+    The measurement is on the card; a CSV beside `out` has each image's label, and what was predicted without it.
 
     Raises:
         UserError: the labels go against the untuned scorer's scores, an image cannot be read, a file of an earlier
@@ -86,19 +80,20 @@ def fit(opinions: Opinions, settings: Method, out: Path, folders: Folders | None
     taught = prior_file.load(folders.prior, model, settings.finetune.probe_blocks)
     bounds = opinions.ends()
     targets = torch.from_numpy(scale(opinions.scores, bounds).astype(np.float32))
-    found = _validate(seen, targets, taught, settings)
+    found, tuned = None, settings.finetune
+    if tuned.probe_share:
+        roots = prior_roots(tuned, taught)
+        found = validate(seen.probed().numpy(), targets.double().numpy(), tuned, roots, settings.compute.seed)
     trained = adapt(model, taught, seen, targets, settings, runtime)
-    labels = Labels(
-        data=opinions.name,
-        images=len(opinions.paths),
-        low=bounds[0],
-        high=bounds[1],
-        range_given=opinions.bounds is not None,
-    )
+    low, high = bounds
+    told = opinions.bounds is not None
+    labels = Labels(data=opinions.name, images=len(opinions.paths), low=low, high=high, range_given=told)
     held_out = found.held_out(untuned["quality"].to_numpy()) if found else None
     card = write(out, trained, labels, held_out, settings, runtime, folders.clip)
     if found:
-        write_report(out.with_suffix(".html"), card.text(), found, opinions.paths, bounds)
+        predicted = low + (high - low) * found.mapped()
+        table = pd.DataFrame({"image": opinions.paths, "given": opinions.scores, "predicted": predicted})
+        write_whole(out.with_suffix(".csv"), table.to_csv(index=False))
     return card
 
 

@@ -38,6 +38,10 @@ class Validation:
     curve: dict[int, float]
     seed: int
 
+    def mapped(self) -> Scores:
+        """The mean predictions on the scale of the labels, by the logistic."""
+        return fit_logistic(self.predicted.mean(axis=0), self.true)
+
     def held_out(self, untuned: Scores) -> HeldOut:
         """SRCC, PLCC and RMSE, means over the repeats, beside those of the untuned scorer on the same labels.
 
@@ -58,18 +62,8 @@ class Validation:
             how=HOW,
             intervals={name: tuple(values) for name, values in ends.items()},
             untuned=_measured(untuned, fit_logistic(untuned, self.true), self.true),
+            curve=self.curve,
         )
-
-    def expected(self, count: int) -> float | None:
-        """The SRCC that `count` labels would bring, if what is lacking to 1 shrank on by the same power of the number.
-
-        None where fewer than two numbers of labels were tried.
-        """
-        if len(self.curve) < 2:
-            return None
-        numbers, lacking = np.log([*self.curve]), np.log1p(-np.minimum([*self.curve.values()], 1 - 1e-6))
-        power = min(np.polyfit(numbers, lacking, 1)[0], 0)
-        return float(1 - np.exp(lacking.mean() + power * (np.log(count) - numbers.mean())))
 
 
 def validate(
@@ -86,7 +80,6 @@ def validate(
     count = len(scores)
     if count < FEWEST:
         return None
-
     most, draw = count - count // FOLDS, np.random.default_rng(seed)
     sizes = sorted({most} | {size for power in range(count.bit_length()) if (size := FEWEST * 2**power) < most})
     predicted = np.empty((len(sizes), REPEATS, count))
@@ -97,8 +90,8 @@ def validate(
             seen = order[:size]  # the whole of it for the last
             found, _ = regress(middle[seen], scores[seen], middle, settings, roots)
             rows[number // FOLDS, test] = ((found - found.mean()) / (found.std() or 1.0))[test]
-    curve = {size: float(np.mean([srcc(row, scores) for row in rows])) for size, rows in zip(sizes, predicted)}
-    return Validation(predicted[-1], scores, curve, seed)
+    means = (float(np.mean([srcc(row, scores) for row in rows])) for rows in predicted)
+    return Validation(predicted[-1], scores, {size: round(mean, DECIMALS) for size, mean in zip(sizes, means)}, seed)
 
 
 def agreement(predicted: Scores, true: Scores, how: str) -> HeldOut:
@@ -109,7 +102,6 @@ def agreement(predicted: Scores, true: Scores, how: str) -> HeldOut:
 
 def _measured(predicted: Scores, fitted: Scores, true: Scores) -> dict[str, float]:
     """As `grmp.metrics` has them, where the logistic is `fitted` already."""
-    spread = fitted.std() * true.std()
-    linear = np.mean((fitted - fitted.mean()) * (true - true.mean())) / spread if spread else 0.0
+    linear = np.corrcoef(fitted, true)[0, 1] if fitted.std() * true.std() else 0.0
     found = {"srcc": srcc(predicted, true), "plcc": linear, "rmse": np.sqrt(np.mean((fitted - true) ** 2))}
     return {name: round(float(value), DECIMALS) for name, value in found.items()}

@@ -98,14 +98,9 @@ def test_the_curve_is_what_regressions_on_so_many_labels_give_on_new_images(sett
         assert curve[count] == pytest.approx(np.mean([srcc(one, truth[50:]) for one in each]), abs=0.1)
 
 
-def test_more_labels_are_tried_by_doubling_and_expected_to_bring_more(found: Validation) -> None:
+def test_numbers_of_labels_are_tried_by_doubling(found: Validation) -> None:
     assert [*found.curve] == [10, 20]
-    assert found.curve[20] == pytest.approx(np.mean([srcc(row, found.true) for row in found.predicted]))
-    rising = Validation(found.predicted, found.true, {10: 0.6, 20: 0.7, 40: 0.775}, 1)
-    assert rising.expected(80) == pytest.approx(1 - 0.4 * 0.75**3)
-    falling = Validation(found.predicted, found.true, {10: 0.6, 20: 0.5}, 1)
-    assert falling.expected(80) <= 0.6
-    assert Validation(found.predicted, found.true, {8: 0.6}, 1).expected(20) is None
+    assert found.curve[20] == pytest.approx(np.mean([srcc(row, found.true) for row in found.predicted]), abs=1e-4)
 
 
 def test_few_labels_are_not_measured(middle: np.ndarray, scores: np.ndarray, settings: Params) -> None:
