@@ -24,7 +24,7 @@ def fit_probe(seen: Features, scores: Float[Tensor, " k"], settings: Finetune, p
         return None
     middle = seen.probed().transpose(0, 1).numpy()
     chosen = ProbeSettings(blocks=settings.probe_blocks, share=float(settings.probe_share))
-    probe, roots = Probe(chosen, middle.shape[-1]), _roots(settings, prior)
+    probe, roots = Probe(chosen, middle.shape[-1]), prior_roots(settings, prior)
     if roots is None:
         found = [regression.coefficients(block, scores.numpy(), settings.standardise) for block in middle]
     else:
@@ -41,29 +41,30 @@ def regress(
     scores: Float[np.ndarray, " k"],
     test: Float[np.ndarray, "n block e"],
     settings: Finetune,
-    prior: Prior | None,
+    roots: Float[np.ndarray, "block e e"] | None,
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "strength n"]]:
     """Predictions for `test`, the mean of one regression behind each block, and those of every strength.
 
-    With a `prior`, and `settings.probe_prior` above 0, they are Bayesian, and ridge regressions otherwise.
+    With `roots`, which are `prior_roots`, they are Bayesian, and ridge regressions otherwise.
     """
-    if (roots := _roots(settings, prior)) is not None:
-        train, test = ((part.swapaxes(0, 1) @ roots).swapaxes(0, 1) for part in (train, test))
-        return regress_mapped(train, scores, test)
-    each = [(train[:, block], scores, test[:, block], settings.standardise) for block in range(train.shape[1])]
-    found = [(regression.fit_predict(*one), regression.predict_each(*one)) for one in each]
+    each = list(zip(train.swapaxes(0, 1), test.swapaxes(0, 1)))
+    if roots is None:
+        given = [(few, scores, many, settings.standardise) for few, many in each]
+        found = [(regression.fit_predict(*one), regression.predict_each(*one)) for one in given]
+    else:
+        fitted = [
+            (regression.fit_bayes(few @ root, scores), many @ root)
+            for (few, many), root in zip(each, roots, strict=True)
+        ]
+        rows = [(one, one.predict_each(many)) for one, many in fitted]
+        found = [(one.odds @ each_noise, each_noise) for one, each_noise in rows]
     means, strengths = zip(*found)
     return np.mean(means, axis=0), np.mean(strengths, axis=0)
 
 
-def regress_mapped(
-    train: Float[np.ndarray, "k block e"], scores: Float[np.ndarray, " k"], test: Float[np.ndarray, "n block e"]
-) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "noise n"]]:
-    """The Bayesian predictions of `regress`, of embeddings that the prior's roots have mapped already."""
-    fitted = [regression.fit_bayes(block, scores) for block in train.swapaxes(0, 1)]
-    each = [one.predict_each(block) for one, block in zip(fitted, test.swapaxes(0, 1))]
-    return np.mean([one.odds @ rows for one, rows in zip(fitted, each)], axis=0), np.mean(each, axis=0)
+def prior_roots(settings: Finetune, prior: Prior | None) -> Float[np.ndarray, "block e e"] | None:
+    """The roots of the weights' prior covariance, for `regress`; None without a `prior`, or where none is asked for.
 
-
-def _roots(settings: Finetune, prior: Prior | None) -> Float[np.ndarray, "block e e"] | None:
+    They take seconds, and serve any number of regressions.
+    """
     return prior.root(settings.probe_prior) if prior and settings.probe_prior else None

@@ -73,7 +73,6 @@ class Stream(IntEnum):
     FRESH_PROMPTS = 31
     TASKS = 32
     FIT = 33
-    HELD_OUT_LABELS = 34
 
 
 def generator(seed: int, stream: Stream, *draw: int) -> torch.Generator:

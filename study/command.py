@@ -24,9 +24,13 @@ def run_command(function: Callable[..., None]) -> None:
 
 
 @cache
-def end_with_parent() -> None:
-    """See to it, once, that this process does not outlive the one that started it by more than `PAUSE`."""
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+def end_with_parent(parent: int | None = None) -> None:
+    """See to it, once, that this process does not outlive the one that started it by more than `PAUSE`.
+
+    Args:
+        parent: id of that process, where it may have ended before this one came so far.
+    """
+    threading.Thread(target=_end_with, args=(parent or os.getppid(),), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:

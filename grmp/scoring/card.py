@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from pydantic import Field
+
 from grmp.errors import one_line
 from grmp.io.plain import compact
 from grmp.runtime import Runtime
@@ -21,12 +23,30 @@ class Labels(Section):
 
 
 class HeldOut(Section):
-    """Agreement with labels that were not used in training, and what was trained to measure it."""
+    """Agreement with labels that were not used in training, and what was trained to measure it.
+
+    `rmse` is on the scale from 0 to 1. By the metrics' names, where they were measured: the ends of an interval, and
+    the values of the scorer that had seen none of the labels. `curve` has the SRCC by the number of labels.
+    """
 
     images: int
     srcc: float
     plcc: float
+    rmse: float
     how: str
+    intervals: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    untuned: dict[str, float] = Field(default_factory=dict)
+    curve: dict[int, float] = Field(default_factory=dict)
+
+    def text(self) -> str:
+        """All of it in one line."""
+        told = ", ".join(self._metric(name, getattr(self, name)) for name in ("srcc", "plcc", "rmse"))
+        before = ", ".join(f"{name.upper()} {value:.3f}" for name, value in self.untuned.items())
+        return f"{told} on {self.images} labels; {self.how}" + (f"; untuned: {before}" if before else "")
+
+    def _metric(self, name: str, value: float) -> str:
+        ends = self.intervals.get(name)
+        return f"{name.upper()} {value:.3f}" + (f" ({ends[0]:.3f} to {ends[1]:.3f})" if ends else "")
 
 
 class Card(Section):
@@ -58,9 +78,8 @@ class Card(Section):
 
     def _agreement(self) -> str:
         if self.held_out is None:
-            return "no label (fewer than five would have been), so its agreement with new labels is unknown"
-        held = self.held_out
-        return f"SRCC {held.srcc:.3f}, PLCC {held.plcc:.3f} on {held.images} labels; {held.how}"
+            return "nothing (it takes ten labels and a probe), so its agreement with new labels is unknown"
+        return self.held_out.text()
 
 
 def parameters(settings: Method) -> dict[str, dict]:

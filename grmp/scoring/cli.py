@@ -140,21 +140,18 @@ def fit(
     ] = None,
     out: Annotated[Path, typer.Option(help="Checkpoint to write.")] = paths.FITTED,
     params: Annotated[Path, typer.Option(help="The study's parameters.")] = Path("params.yaml"),
-    hold_out: Annotated[
-        float, typer.Option(min=0, max=0.5, help="Share of the labels kept aside to measure agreement; 0 for none.")
-    ] = 0.2,
 ) -> None:
     """Adapt the study's model to your own labels, and write a checkpoint for `grmp score`.
 
-    Run it where the study was made (it needs artifacts/). First a model is trained without the held-out labels, to
-    measure how well it agrees with them; then the one that is written, on all labels.
+    Run it where the study was made (it needs artifacts/). It learns from all labels; how well that works is measured
+    by cross-validation, and told on the card; the predictions are in a CSV beside the checkpoint.
     """
     from grmp.scoring import fit as fitting
     from grmp.scoring.opinions import read_opinions
 
     settings = load_method(params)
     opinions = read_opinions(data, scores, image_column, score_column, bounds, higher_is)
-    card_of_it = fitting.fit(opinions, hold_out, settings, out)
+    card_of_it = fitting.fit(opinions, settings, out)
     typer.echo(f"{card_of_it.text()}\n-> {out}")
 
 

@@ -6,6 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
@@ -15,22 +16,20 @@ from grmp.errors import UserError
 from grmp.features import Features, frozen_features
 from grmp.finetune import finetune, label
 from grmp.io import backbone, prior_file
+from grmp.io.files import write_whole
 from grmp.io.paths import Folders
 from grmp.io.prompts_file import load_prompts
-from grmp.metrics import DECIMALS, plcc, srcc
 from grmp.model import PromptedCLIP, first_trained_block, unprompted
 from grmp.prior import Prior
-from grmp.probe_fit import fit_probe
+from grmp.probe_fit import fit_probe, prior_roots
 from grmp.runtime import Runtime, Stream, generator, start
 from grmp.scoring.card import Card, HeldOut, Labels, computed_on, parameters
 from grmp.scoring.inputs import read_input
-from grmp.scoring.opinions import Bounds, Opinions, scale
+from grmp.scoring.opinions import Opinions, scale
 from grmp.scoring.scorer import Scorer
 from grmp.scoring.scorer_file import load, save
+from grmp.scoring.validation import validate
 from grmp.settings import Method
-
-FEWEST_HELD_OUT = 5
-"""Labels; a correlation over fewer says nothing."""
 
 
 def compute_features(
@@ -59,49 +58,10 @@ def adapt(
     return Scorer(model, settings.image, fit_probe(seen, scores, settings.finetune, taught)).to(runtime.device)
 
 
-def split(count: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Places of the labels to train on and of those held out; none are held out where they would be too few."""
-    held = round(share * count)
-    order = torch.randperm(count, generator=generator(seed, Stream.HELD_OUT_LABELS))
-    held = held if held >= FEWEST_HELD_OUT else 0
-    return order[held:], order[:held]
+def fit(opinions: Opinions, settings: Method, out: Path, folders: Folders | None = None) -> Card:
+    """Learn from all labels, and write the scorer; from `validation.FEWEST` labels on also measure how well that works.
 
-
-def assess(
-    model: PromptedCLIP,
-    taught: Prior,
-    seen: Features,
-    opinions: Opinions,
-    share: float,
-    settings: Method,
-    runtime: Runtime,
-) -> HeldOut | None:
-    """Train on a part of the labels alone, and compare its scores of the other images with their labels.
-
-    What 0 and 1 stand for is found on the training labels, where the user did not say it.
-    """
-    kept, held = split(len(opinions.paths), share, settings.compute.seed)
-    if not len(held):
-        return None
-    bounds = opinions.ends(kept.numpy())
-    trial = adapt(model, taught, seen.at(kept), _targets(opinions.scores[kept], bounds), settings, runtime)
-    predicted = trial.score([opinions.paths[place] for place in held])["quality"].to_numpy()
-    how = f"by a model that was trained on the other {len(kept)}"
-    return agreement(predicted, scale(opinions.scores[held], bounds), how)
-
-
-def agreement(predicted: Float[np.ndarray, " n"], true: Float[np.ndarray, " n"], how: str) -> HeldOut:
-    """SRCC and PLCC on labels that were not trained on."""
-    values = {metric.__name__: round(metric(predicted, true), DECIMALS) for metric in (srcc, plcc)}
-    return HeldOut(images=len(true), how=how, **values)
-
-
-def _targets(scores: Float[np.ndarray, " n"], bounds: Bounds) -> Float[Tensor, " n"]:
-    return torch.from_numpy(scale(scores, bounds).astype(np.float32))
-
-
-def fit(opinions: Opinions, share: float, settings: Method, out: Path, folders: Folders | None = None) -> Card:
-    """Learn from all labels, after measuring on a held-out `share` of them how well that works; write the scorer.
+    The measurement is on the card; a CSV beside `out` has each image's label, and what was predicted without it.
 
     Raises:
         UserError: the labels go against the untuned scorer's scores, an image cannot be read, a file of an earlier
@@ -118,17 +78,23 @@ def fit(opinions: Opinions, share: float, settings: Method, out: Path, folders: 
     crops = torch.stack([cut_views(read_input(path), views, crop) for path in opinions.paths])
     seen = compute_features(model, crops, settings, runtime)
     taught = prior_file.load(folders.prior, model, settings.finetune.probe_blocks)
-    held_out = assess(model, taught, seen, opinions, share, settings, runtime)
     bounds = opinions.ends()
-    trained = adapt(model, taught, seen, _targets(opinions.scores, bounds), settings, runtime)
-    labels = Labels(
-        data=opinions.name,
-        images=len(opinions.paths),
-        low=bounds[0],
-        high=bounds[1],
-        range_given=opinions.bounds is not None,
-    )
-    return write(out, trained, labels, held_out, settings, runtime, folders.clip)
+    targets = torch.from_numpy(scale(opinions.scores, bounds).astype(np.float32))
+    found, tuned = None, settings.finetune
+    if tuned.probe_share:
+        roots = prior_roots(tuned, taught)
+        found = validate(seen.probed().numpy(), targets.double().numpy(), tuned, roots, settings.compute.seed)
+    trained = adapt(model, taught, seen, targets, settings, runtime)
+    low, high = bounds
+    told = opinions.bounds is not None
+    labels = Labels(data=opinions.name, images=len(opinions.paths), low=low, high=high, range_given=told)
+    held_out = found.held_out(untuned["quality"].to_numpy()) if found else None
+    card = write(out, trained, labels, held_out, settings, runtime, folders.clip)
+    if found:
+        predicted = low + (high - low) * found.mapped()
+        table = pd.DataFrame({"image": opinions.paths, "given": opinions.scores, "predicted": predicted})
+        write_whole(out.with_suffix(".csv"), table.to_csv(index=False))
+    return card
 
 
 def write(

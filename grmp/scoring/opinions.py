@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from grmp.errors import UserError
 from grmp.io.inside import refuse_outside
@@ -33,15 +33,11 @@ class Opinions:
     bounds: Bounds | None
     higher_is: Direction | None = None
 
-    def ends(self, kept: Int[np.ndarray, " k"] | slice = slice(None)) -> Bounds:
-        """The scores that become 0 and 1: as given, or else the worst and the best of the labels at `kept`.
-
-        Raises:
-            UserError: these are equal.
-        """
+    def ends(self) -> Bounds:
+        """The scores that become 0 and 1: as given, or else the worst and the best of the labels."""
         if self.bounds:
             return self.bounds
-        low, high = own_bounds(self.scores[kept])
+        low, high = float(self.scores.min()), float(self.scores.max())
         return (high, low) if self.higher_is == "worse" else (low, high)
 
     def check_direction(self, untuned: Float[np.ndarray, " n"]) -> None:
@@ -105,18 +101,6 @@ def _read(table: Path, columns: tuple[str, str]) -> pd.DataFrame:
 def _refuse(table: Path, names: pd.Series, what: str) -> None:
     if len(names):
         raise UserError(f"{table}: {len(names)} images {what}, first: {names.iloc[0]}")
-
-
-def own_bounds(scores: Float[np.ndarray, " n"]) -> Bounds:
-    """The least and the greatest of the scores.
-
-    Raises:
-        UserError: they are equal.
-    """
-    low, high = float(scores.min()), float(scores.max())
-    if low == high:
-        raise UserError(f"{len(scores)} training labels are all {low:g}; give more labels, a --range, or --hold-out 0")
-    return low, high
 
 
 def scale(scores: Float[np.ndarray, " n"], bounds: Bounds) -> Float[np.ndarray, " n"]:

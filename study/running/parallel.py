@@ -31,12 +31,6 @@ these stand in the report, and which machines were used changes no result."""
 AHEAD = 1000  # pieces that wait at the cluster: enough for its machines to find work, few enough for its memory
 RETRIES = 5  # a piece that takes its machine down with it should not go round for ever
 SECONDS = 10  # for a cluster to answer
-OPTIONS = {
-    "pre_dispatch": "4*n_jobs",  # pieces are asked for as they are needed
-    "batch_size": 1,
-    "initializer": end_with_parent,  # joblib's workers would wait for minutes for a process that was killed
-    "idle_worker_timeout": 10,  # the same for those that it had just started
-}
 ROOT = Path(__file__).parents[2]
 
 
@@ -76,8 +70,10 @@ def run_pieces(
 def _on_cores(function: Callable[..., Result], pieces: Iterable[Piece], shared: Any, threads: int) -> Iterator[Result]:
     work = (joblib.delayed(_work)(threads, function, shared, *piece) for piece in pieces)
     cores = joblib.cpu_count()  # those that this process may use, which may be fewer than the machine has
+    # Workers would wait for ever for a process that was killed.
+    options = {"initializer": end_with_parent, "initargs": (os.getpid(),), "batch_size": 1, "pre_dispatch": "4*n_jobs"}
     try:
-        yield from joblib.Parallel(cores // threads or 1, return_as="generator", **OPTIONS)(work)
+        yield from joblib.Parallel(cores // threads or 1, return_as="generator", **options)(work)
     except BrokenProcessPool:
         raise UserError(f"one of {cores} worker processes was killed, most often for want of memory") from None
 

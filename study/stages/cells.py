@@ -12,7 +12,7 @@ from jaxtyping import Float
 from grmp.finetune import Outcome
 from grmp.io.files import write_whole
 from grmp.metrics import DECIMALS, all_metrics, srcc
-from grmp.probe_fit import regress
+from grmp.probe_fit import prior_roots, regress
 from grmp.settings import Qgr
 from study.params import label_count
 from study.stages.inputs import Inputs, labelled_indices
@@ -42,7 +42,8 @@ def regression(
     features, indices = inputs.features_of(variant), labelled_indices(inputs, count, repeat)
     read = features.probed() if variant.probe else features.average(features.embeddings)[:, None]
     given = (read[indices].numpy(), inputs.scores[indices].numpy(), read[inputs.folds[repeat - 1].test].numpy())
-    return regress(*given, inputs.finetune, inputs.prior if variant.probe and variant.mpp else None)
+    prior = inputs.prior if variant.probe and variant.mpp else None
+    return regress(*given, inputs.finetune, prior_roots(inputs.finetune, prior))
 
 
 def run_cell(

@@ -23,7 +23,7 @@ from grmp.io.prompts_file import load_prompts
 from grmp.metrics import srcc
 from grmp.model import PromptedCLIP, unprompted
 from grmp.prior import embed, learn
-from grmp.probe_fit import regress, regress_mapped
+from grmp.probe_fit import regress
 from grmp.progress import Progress
 from grmp.runtime import Runtime, start
 from grmp.settings import Finetune
@@ -151,15 +151,11 @@ def assess(
     settings: Finetune,
 ) -> Float[np.ndarray, "draw labels"]:
     """SRCC of the probe on the test images of every draw, at each of `LABELS`; without `roots` by plain ridge."""
-    mapped = None if roots is None else (read.swapaxes(0, 1) @ roots).swapaxes(0, 1)
     found = np.empty((len(draws), len(LABELS)))
     for row, (order, test) in zip(found, draws):
         for place, count in enumerate(LABELS):
             few = order[:count]
-            if mapped is None:
-                predicted, _ = regress(read[few], scores[few], read[test], settings, None)
-            else:
-                predicted, _ = regress_mapped(mapped[few], scores[few], mapped[test])
+            predicted, _ = regress(read[few], scores[few], read[test], settings, roots)
             row[place] = srcc(predicted, scores[test])
     return found
 

@@ -16,8 +16,9 @@ from grmp.model import first_trained_block
 from grmp.progress import MARK
 from grmp.runtime import Runtime
 from grmp.scoring.card import Labels
-from grmp.scoring.fit import adapt, agreement, write
+from grmp.scoring.fit import adapt, write
 from grmp.scoring.scorer import Scorer
+from grmp.scoring.validation import agreement
 from study import params
 from study.command import run_command
 from study.params import Params

@@ -5,7 +5,7 @@ from study.params import Params
 def test_the_card_tells_what_made_the_numbers(card: Card) -> None:
     text = card.text()
     assert "9; 0 is 1, 1 is 5 (as given)" in text
-    assert "SRCC 0.812, PLCC 0.750 on 6 labels; by a model that was trained on the other 24" in text
+    assert "SRCC 0.812, PLCC 0.750, RMSE 0.100 on 6 labels; by a model that was trained on the other 24" in text
     assert "backbone    tiny" in text
     assert "computed    cpu, fp32" in text
     assert "qgr: when: aligned, strength: 1.0, scope: tensor" in text

@@ -137,13 +137,13 @@ def study(
 
 
 def test_fitting_scoring_and_reading_the_card_work_together(study: Path) -> None:
-    arguments = ("--data", "photos", "--scores", "ratings.csv", "--hold-out", 0.5, "--range", 11, 0)
+    arguments = ("--data", "photos", "--scores", "ratings.csv", "--range", 11, 0)
     done = run("fit", *arguments, "--out", "mine.safetensors")
     assert done.exit_code == 0, done.output
     told = run("card", "mine.safetensors").stdout
     assert told in done.stdout
     assert "12; 0 is 11, 1 is 0 (as given)" in told
-    assert "on 6 labels" in told
+    assert "on 12 labels" in told
     scored = run("score", "photos/*.png", "--checkpoint", "mine.safetensors", "--format", "csv")
     assert scored.exit_code == 0
     assert len(pd.read_csv(io.StringIO(scored.stdout))) == 12

@@ -31,7 +31,6 @@ def test_the_ends_follow_the_direction() -> None:
     assert opinions([80, 60, 40, 20]).ends() == (20, 80)
     assert opinions([80, 60, 40, 20], higher_is="better").ends() == (20, 80)
     assert opinions([80, 60, 40, 20], higher_is="worse").ends() == (80, 20)
-    assert opinions([80, 60, 40, 20], higher_is="worse").ends(np.array([1, 2])) == (60, 40)
     assert opinions([80, 60, 40, 20], bounds=(100, 0)).ends() == (100, 0)
 
 

@@ -6,7 +6,7 @@ from grmp.errors import UserError
 from grmp.features import Features
 from grmp.prior import Prior
 from grmp.probe import Probe, ProbeSettings
-from grmp.probe_fit import fit_probe, regress
+from grmp.probe_fit import fit_probe, prior_roots, regress
 from grmp.regression import ALPHAS, NOISES, fit_bayes, fit_predict, predict_each
 from study.params import Params
 
@@ -47,7 +47,8 @@ def test_a_cell_predicts_what_a_fitted_probe_does(
 ) -> None:
     own = {"probe_share": 1.0, "probe_prior": strength, "probe_blocks": BLOCKS}
     chosen, pooled = settings.finetune.model_copy(update=own), seen.middle.mean(dim=1)
-    predicted, each = regress(pooled[:6].numpy(), scores[:6].numpy(), pooled[6:].numpy(), chosen, prior)
+    given = pooled[:6].numpy(), scores[:6].numpy(), pooled[6:].numpy()
+    predicted, each = regress(*given, chosen, prior_roots(chosen, prior))
     few = Features(seen.tokens[:6], seen.embeddings[:6], seen.weights, seen.middle[:6])
     expected = fit_probe(few, scores[:6], chosen, prior)(torch.zeros(3), pooled[6:])
     np.testing.assert_allclose(predicted.clip(0, 1), expected, rtol=1e-4, atol=1e-5)

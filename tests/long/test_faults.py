@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from repro_run import ReproRun
+from repro_run import RECOVERY, ReproRun
 from tiny_clone import edit, make_clone, run
 
 pytestmark = pytest.mark.long
@@ -37,6 +37,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             patch.setenv("LC_ALL", "C")
             done = run(folder, "dvc", "repro")
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        for command in (["git", "add", "dvc.lock"], ["git", "commit", "-qm", "lock"]):
+            assert run(folder, *command).returncode == 0
         yield folder
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
@@ -58,6 +60,7 @@ def fill(clone: Path) -> Path:
 
 
 def check_recovered(clone: Path) -> None:
+    assert run(clone, "bash", "-c", RECOVERY).returncode == 0
     done = run(clone, "dvc", "repro")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "up to date" in run(clone, "dvc", "status").stdout
@@ -66,7 +69,7 @@ def check_recovered(clone: Path) -> None:
 
 
 def wait_for(started: ReproRun, text: str) -> None:
-    end = time.monotonic() + 300
+    end = time.monotonic() + 900
     while text not in started.text:
         assert started.process.poll() is None, started.text[-3000:]
         assert time.monotonic() < end, started.text[-3000:]
@@ -108,7 +111,7 @@ def test_a_kernel_that_the_system_kills_is_told(clone: Path) -> None:
 
 def test_want_of_memory_is_told_with_the_remedy(clone: Path) -> None:
     before = (clone / "params.yaml").read_bytes()
-    edit(clone, {"image": {"views": [[48, 1024], ["native", 1024]]}})
+    edit(clone, {"image": {"views": [[48, 8192], ["native", 8192]]}})
     # About what Python and torch take by themselves.
     limited = 'ulimit -v 6000000; exec python -m study.stages.features "$0"'
     done = run(clone, "bash", "-c", limited, "artifacts/too_large")

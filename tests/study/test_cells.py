@@ -16,7 +16,7 @@ from grmp.io.paths import Folders
 from grmp.io.prompts_file import save_prompts
 from grmp.metrics import DECIMALS, srcc
 from grmp.model import PromptedCLIP
-from grmp.probe_fit import regress
+from grmp.probe_fit import prior_roots, regress
 from study.data.sets import Fold, write_manifest
 from study.params import Params
 from study.stages import features, tuning
@@ -150,7 +150,8 @@ def test_a_probe_expects_what_the_prior_says_behind_mpp_alone(study: Inputs, set
     for repeat, fold in enumerate(study.folds, 1):
         indices = labelled_indices(study, 6, repeat)
         given = (seen[indices], study.scores[indices].numpy(), seen[fold.test])
-        expected = regress(*given, study.finetune.model_copy(update={"probe_prior": 3.0}), study.prior)[0].clip(0, 1)
+        tuned = study.finetune.model_copy(update={"probe_prior": 3.0})
+        expected = regress(*given, tuned, prior_roots(tuned, study.prior))[0].clip(0, 1)
         found = run("full_probe", 3.0)[(repeat - 1) * TEST : repeat * TEST]
         np.testing.assert_allclose(found, expected, atol=1e-4)
 
