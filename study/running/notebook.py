@@ -12,7 +12,6 @@ from typing import Annotated, Any
 import nbformat
 import papermill
 import typer
-from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
@@ -98,8 +97,8 @@ def _execute(source: Path, under_way: Path, parameters: dict[str, Any]) -> Noteb
             )
     except PapermillExecutionError as error:
         raise _failure(source, under_way, live, error.ename, error.evalue) from None
-    except DeadKernelError:
-        reason = "the kernel died, most often for want of memory"
+    except RuntimeError as error:  # nbclient's of a kernel that died, jupyter_client's of one that did not come up
+        reason = "the kernel died, most often for want of memory" if "died" in str(error) else str(error)
         raise _failure(source, under_way, live, "DeadKernel", reason) from None
 
 

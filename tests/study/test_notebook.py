@@ -164,6 +164,16 @@ def test_a_dead_kernel_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         run_notebook(source, Path("out.ipynb"), {})
 
 
+def test_a_kernel_that_dies_before_it_is_up_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n'ipykernel_launcher' in sys.orig_argv and os._exit(1)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(UserError, match=r"cell 0: DeadKernel: the kernel died, most often for want of memory"):
+        run_notebook(write(tmp_path, PARAMETERS), Path("out.ipynb"), {})
+
+
 def test_ctrl_c_ends_soon_with_one_line_and_no_kernel(tmp_path: Path) -> None:
     code = "import os, time\nprint('kernel', os.getpid(), flush=True)\nwhile True:\n    sum(range(10**6))"
     source = write(tmp_path, PARAMETERS, new_code_cell(code))
