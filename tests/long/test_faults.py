@@ -111,7 +111,7 @@ def test_a_kernel_that_the_system_kills_is_told(clone: Path) -> None:
 
 def test_want_of_memory_is_told_with_the_remedy(clone: Path) -> None:
     before = (clone / "params.yaml").read_bytes()
-    edit(clone, {"image": {"views": [[48, 8192], ["native", 8192]]}})
+    edit(clone, {"image": {"views": [[48 + 16 * number, 1024] for number in range(24)]}})
     # About what Python and torch take by themselves.
     limited = 'ulimit -v 6000000; exec python -m study.stages.features "$0"'
     done = run(clone, "bash", "-c", limited, "artifacts/too_large")
