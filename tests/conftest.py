@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 import torch
@@ -56,7 +57,7 @@ SMALL = {
 
 
 POOL, TEST = 12, 9  # images of the study's labelled pool, and of its test part
-LONG = ("test_pipeline.py", "test_livec_study.py", "test_explore_browser.py", "test_cluster.py")
+LONG = ("test_human_study.py", "test_pipeline.py", "test_parallel.py", "test_explore_browser.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -68,6 +69,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _one_thread_and_fixed_seed() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _figures_as_they_were() -> Iterator[None]:
+    with plt.rc_context():  # whatever style a test sets ends with it
+        yield
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import pytest
 
 from study.reports.human_figures import beside_published, farthest, join_images, scene_errors
 from study.reports.published import published
+from study.reports.style import set_style
 
 
 def results() -> pd.DataFrame:
@@ -16,6 +17,7 @@ def results() -> pd.DataFrame:
 
 
 def test_ours_and_the_published_stand_in_order() -> None:
+    set_style()
     figure = beside_published(results(), published([50]), 50)
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert names[0] == "HyperIQA"
