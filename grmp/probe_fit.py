@@ -23,14 +23,19 @@ def fit_probe(seen: Features, scores: Float[Tensor, " k"], settings: Finetune, p
     if not settings.probe_share:
         return None
     middle = seen.probed().transpose(0, 1).numpy()
-    chosen = ProbeSettings(blocks=settings.probe_blocks, share=float(settings.probe_share))
-    probe, roots = Probe(chosen, middle.shape[-1]), prior_roots(settings, prior)
+    roots, share = prior_roots(settings, prior), float(settings.probe_share)
+    chosen = ProbeSettings(blocks=settings.probe_blocks, share=share, interval=roots is not None)
+    probe = Probe(chosen, middle.shape[-1])
     if roots is None:
         found = [regression.coefficients(block, scores.numpy(), settings.standardise) for block in middle]
     else:
         fitted = [regression.fit_bayes(block @ root, scores.numpy()) for block, root in zip(middle, roots, strict=True)]
         mapped = [one.coefficients() for one in fitted]
         found = [(root @ weight, bias) for (weight, bias), root in zip(mapped, roots)]
+        forms, noise = zip(*(one.margin(len(scores)) for one in fitted))
+        probe.centre.copy_(torch.from_numpy(middle.mean(axis=1)))
+        probe.form.copy_(torch.from_numpy(roots @ np.stack(forms) @ roots))
+        probe.noise.copy_(torch.tensor(noise))
     probe.weight.copy_(torch.from_numpy(np.stack([weight for weight, _ in found]) / len(found)))
     probe.bias.fill_(float(np.mean([bias for _, bias in found])))
     return probe

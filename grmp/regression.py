@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from scipy import stats
 from sklearn.base import RegressorMixin
 from sklearn.linear_model import Ridge, RidgeCV
 from sklearn.pipeline import make_pipeline
@@ -76,12 +77,18 @@ class Posterior:
         odds: probability of each level.
         centre: mean of the embeddings, where the mean of the scores is predicted.
         level: mean of the scores.
+        scales: variance of the weights a priori, as the scores tell it under each level of noise.
+        known: along each of `directions`, the share of that variance which the labels take away.
+        directions: orthonormal, in which the labelled embeddings differ.
     """
 
     weights: Float[np.ndarray, "noise e"]
     odds: Float[np.ndarray, " noise"]
     centre: Float[np.ndarray, " e"]
     level: float
+    scales: Float[np.ndarray, " noise"]
+    known: Float[np.ndarray, "noise r"]
+    directions: Float[np.ndarray, "r e"]
 
     def coefficients(self) -> tuple[Float[np.ndarray, " e"], float]:
         """Weights and bias of the prediction, averaged over the noise."""
@@ -91,6 +98,18 @@ class Posterior:
     def predict_each(self, test: Float[np.ndarray, "n e"]) -> Float[np.ndarray, "noise n"]:
         """Predictions under each level of noise, among which selection on the test part would choose."""
         return self.level + self.weights @ (test - self.centre).T
+
+    def margin(self, labels: int) -> tuple[Float[np.ndarray, "e e"], float]:
+        """`A` and `b`: in nine of ten cases the label of `f` is within `sqrt((f - centre) A (f - centre) + b)`.
+
+        In that are the uncertainty of the weights and of the level, and the noise of one label; by Student's t, as the
+        scale is known from so many `labels`.
+        """
+        odds, width = self.odds * self.scales, stats.t.ppf(0.95, labels - 1) ** 2
+        moved = self.weights - self.odds @ self.weights
+        form = odds.sum() * np.eye(len(self.centre)) - (self.directions.T * (odds @ self.known)) @ self.directions
+        form += (moved.T * self.odds) @ moved
+        return width * form, float(width * (odds @ NOISES) * (1 + 1 / labels))
 
 
 def fit_bayes(train: Float[np.ndarray, "k e"], scores: Float[np.ndarray, " k"]) -> Posterior:
@@ -111,4 +130,5 @@ def fit_bayes(train: Float[np.ndarray, "k e"], scores: Float[np.ndarray, " k"]) 
     volume = np.log(variances).sum(axis=1) + (free - len(sizes)) * np.log(NOISES)
     evidence = -0.5 * (volume + free * np.log(np.maximum(misfit, np.finfo(float).tiny)))
     odds = np.exp(evidence - evidence.max())
-    return Posterior((sizes * seen / variances) @ right, odds / odds.sum(), centre, float(level))
+    told = (centre, float(level), misfit / free, sizes**2 / variances, right)
+    return Posterior((sizes * seen / variances) @ right, odds / odds.sum(), *told)

@@ -66,6 +66,9 @@ def score(
         Path | None,
         typer.Option(help="CSV to go on with: images that stand there are skipped, new rows are appended to it."),
     ] = None,
+    interval: Annotated[
+        bool, typer.Option("--interval", help="Also between which scores the label is, in nine of ten cases.")
+    ] = False,
 ) -> None:
     """Score images: 1 is the best quality, 0 the worst.
 
@@ -76,11 +79,13 @@ def score(
     from grmp.scoring.inputs import find_images
     from grmp.scoring.scorer_file import load
 
-    files = find_images(images)
+    if resume and interval:
+        raise typer.BadParameter("--resume goes on with scores alone; leave out --interval")
+    files, names = find_images(images), ("quality", "low", "high") if interval else ("quality",)
     scorer = load(checkpoint, device)
     files, opened = rows.resume(resume, files, scorer) if resume else (files, nullcontext(sys.stdout))
-    with opened as target, rows.WRITERS["csv" if resume else form](target, files) as write:
-        raise typer.Exit(_write_all(scorer.stream(files, batch), len(files), write))
+    with opened as target, rows.WRITERS["csv" if resume else form](target, files, names) as write:
+        raise typer.Exit(_write_all(scorer.stream(files, batch, interval), len(files), write))
 
 
 def _write_all(stream: "Iterator[Scored]", total: int, write: "Callable[[Scored], None]") -> int:

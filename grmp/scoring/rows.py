@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -18,32 +18,37 @@ Write = Callable[[Scored], None]
 
 
 @contextmanager
-def _table(target: TextIO, files: list[Path]) -> Iterator[Write]:
+def _table(target: TextIO, files: list[Path], names: Sequence[str]) -> Iterator[Write]:
     width = max([len("image"), *(len(str(path)) for path in files)])
-    print(f"{'image':{width}}  quality", file=target, flush=True)
-    yield lambda row: print(f"{row.image:{width}}  {row.quality:.4f}", file=target, flush=True)
+    print(f"{'image':{width}}", *(f"{name:6}" for name in names), sep="  ", file=target, flush=True)
+
+    def write(row: Scored) -> None:
+        numbers = (f"{getattr(row, name):.4f}" for name in names)
+        print(f"{row.image:{width}}", *numbers, sep="  ", file=target, flush=True)
+
+    yield write
 
 
 @contextmanager
-def _csv(target: TextIO, files: list[Path]) -> Iterator[Write]:
+def _csv(target: TextIO, files: list[Path], names: Sequence[str]) -> Iterator[Write]:
     writer = csv.writer(target, lineterminator="\n")
     if target is sys.stdout or not target.tell():
-        target.write(HEADING)
+        writer.writerow(["image", *names])
 
     def write(row: Scored) -> None:
-        writer.writerow([row.image, f"{row.quality:.{DECIMALS}f}"])
+        writer.writerow([row.image, *(f"{getattr(row, name):.{DECIMALS}f}" for name in names)])
         target.flush()
 
     yield write
 
 
 @contextmanager
-def _json(target: TextIO, files: list[Path]) -> Iterator[Write]:
+def _json(target: TextIO, files: list[Path], names: Sequence[str]) -> Iterator[Write]:
     before = "["
 
     def write(row: Scored) -> None:
         nonlocal before
-        entry = {"image": row.image, "quality": round(row.quality, DECIMALS)}
+        entry = {"image": row.image} | {name: round(getattr(row, name), DECIMALS) for name in names}
         print(f"{before}\n {json.dumps(entry, ensure_ascii=False)}", end="", file=target, flush=True)
         before = ","
 
@@ -53,7 +58,7 @@ def _json(target: TextIO, files: list[Path]) -> Iterator[Write]:
         print("[]" if before == "[" else "\n]", file=target, flush=True)
 
 
-WRITERS: dict[str, Callable[[TextIO, list[Path]], AbstractContextManager[Write]]] = {
+WRITERS: dict[str, Callable[[TextIO, list[Path], Sequence[str]], AbstractContextManager[Write]]] = {
     "table": _table,
     "csv": _csv,
     "json": _json,

@@ -28,11 +28,16 @@ READERS = 4  # threads that decode and resize images while the model works
 
 
 class Scored(NamedTuple):
-    """An image's path (or its place among those given), and its quality in (0, 1) or what is wrong with it."""
+    """An image's path (or its place among those given), and its quality in (0, 1) or what is wrong with it.
+
+    `low` and `high`, where asked for: its label lies between them in nine of ten cases, says the probe's posterior.
+    """
 
     image: str
     quality: float
     error: str
+    low: float = math.nan
+    high: float = math.nan
 
 
 class Scorer(nn.Module):
@@ -75,39 +80,48 @@ class Scorer(nn.Module):
         if not len(images):  # open_clip cannot reshape none
             return images.sum(dim=(1, 2, 3)).float()
         with torch.autocast(images.device.type, enabled=False):
-            return self._judge(self._views(images.float()))
+            return self._judge(self._views(images.float()))[0]
 
     def _views(self, images: Float[Tensor, "*b 3 h w"]) -> Float[Tensor, "view *b 3 s s"]:
         return cut_views(images, self.view.views, self.view.crop)
 
-    def _judge(self, views: Float[Tensor, "view b 3 s s"]) -> Float[Tensor, " b"]:
+    def _judge(
+        self, views: Float[Tensor, "view b 3 s s"]
+    ) -> tuple[Float[Tensor, " b"], Float[Tensor, "b block e"] | None]:
+        """The quality, and what the probe, if there is one, has read for it."""
         crops, weights = views.flatten(0, 1), view_weights(self.view.views)
 
         def mean(values: Float[Tensor, "crop *shape"]) -> Float[Tensor, "b *shape"]:
             return average(values.unflatten(0, views.shape[:2]).transpose(0, 1), weights)
 
         if self.probe is None:
-            return mean(self.model(crops))
+            return mean(self.model(crops)), None
         embeddings, middle = self.model.encode_along(crops, self.probe.settings.blocks)
-        return self.probe(mean(self.model.quality_logit(embeddings).sigmoid()), mean(middle))
+        middle = mean(middle)
+        return self.probe(mean(self.model.quality_logit(embeddings).sigmoid()), middle), middle
 
-    def score(self, images: Source | Iterable[Source], batch: int = 32) -> "pd.DataFrame":
+    def score(self, images: Source | Iterable[Source], batch: int = 32, interval: bool = False) -> "pd.DataFrame":
         """Quality of files, Pillow images or RGB bytes (uint8, height x width x 3), `batch` at a time.
 
         Returns one row per image, in their order: image (its path, or its place among those given), quality (in
-        (0, 1), higher is better; empty where it could not be read), error (what is wrong with it, else empty text).
+        (0, 1), higher is better; empty where it could not be read), error (what is wrong with it, else empty text), and
+        with `interval` also low and high, between which the image's label is in nine of ten cases.
+
+        Raises:
+            UserError: an interval is asked for, and the checkpoint has no posterior.
         """
         import pandas as pd  # takes a second to import, and `stream` does without
 
         given = [images] if isinstance(images, str | Path | Image.Image | np.ndarray) else images
-        return pd.DataFrame(self.stream(given, batch), columns=Scored._fields)
+        table = pd.DataFrame(self.stream(given, batch, interval), columns=Scored._fields)
+        return table if interval else table.drop(columns=["low", "high"])
 
-    def stream(self, images: Iterable[Source], batch: int = 32) -> Iterator[Scored]:
+    def stream(self, images: Iterable[Source], batch: int = 32, interval: bool = False) -> Iterator[Scored]:
         """As `score`, one result after the other, in their order; never more than two batches are in memory."""
         with ThreadPoolExecutor(READERS) as pool:
             place = 0
             for sources, jobs in self._read_ahead(pool, iter(images), batch):
-                yield from self._finish(sources, jobs, place)
+                yield from self._finish(sources, jobs, place, interval)
                 place += len(sources)
 
     def _read_ahead(
@@ -127,15 +141,23 @@ class Scorer(nn.Module):
             return error
 
     @torch.inference_mode()
-    def _finish(self, sources: list[Source], jobs: list[Future], place: int) -> list[Scored]:
+    def _finish(self, sources: list[Source], jobs: list[Future], place: int, interval: bool) -> list[Scored]:
         read = [job.result() for job in jobs]
         views = [value for value in read if not isinstance(value, UserError)]
-        device = self.model.mean.device
-        qualities = iter(self._judge(torch.stack(views, dim=1).to(device)).tolist() if views else [])
+        found = iter(self._numbers(torch.stack(views, dim=1).to(self.model.mean.device), interval) if views else [])
         return [
-            Scored(name, float("nan"), str(value)) if isinstance(value, UserError) else _scored(name, next(qualities))
+            Scored(name, float("nan"), str(value)) if isinstance(value, UserError) else _scored(name, *next(found))
             for name, value in zip(_names(sources, place), read)
         ]
+
+    def _numbers(self, views: Float[Tensor, "view b 3 s s"], interval: bool) -> list[list[float]]:
+        quality, middle = self._judge(views)
+        if not interval:
+            return quality[:, None].tolist()
+        if self.probe is None or middle is None:
+            raise UserError("this checkpoint has no probe, hence no intervals; see finetune.probe_share in params.yaml")
+        margin = self.probe.margin(middle)
+        return torch.stack([quality, (quality - margin).clamp(min=0), (quality + margin).clamp(max=1)], dim=1).tolist()
 
 
 def _check_range(images: Tensor) -> None:
@@ -144,10 +166,10 @@ def _check_range(images: Tensor) -> None:
         raise ValueError(f"images must be floats in [0, 1], not {images.dtype} from {low:g} to {high:g}")
 
 
-def _scored(name: str, quality: float) -> Scored:
+def _scored(name: str, quality: float, low: float = math.nan, high: float = math.nan) -> Scored:
     if not math.isfinite(quality):
         return Scored(name, float("nan"), f"{name}: the model's score is not finite; its checkpoint is broken")
-    return Scored(name, quality, "")
+    return Scored(name, quality, "", low, high)
 
 
 def _names(sources: list[Source], place: int) -> list[str]:
