@@ -1,6 +1,7 @@
 """The pre-training loop: distortion tasks in, meta-trained prompts out."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import cycle
 from typing import NamedTuple
 
@@ -12,7 +13,6 @@ from torch.func import functional_call
 
 from grmp.checks import check_step, largest, listed
 from grmp.crops import random_view, to_float
-from grmp.deal import TaskPool, deal
 from grmp.errors import UserError
 from grmp.meta import Inner, Loss, Prompts, Task, meta_gradient
 from grmp.model import PromptedCLIP, quality_loss
@@ -22,6 +22,14 @@ from grmp.settings import Input, Pretrain
 from grmp.training import Store, Training
 
 REMEDY = "lower pretrain.inner_rate or pretrain.outer_rate (params.yaml), or look at these images"
+
+
+@dataclass(frozen=True)
+class TaskPool:
+    """Indices (in the list of all images) of one distortion type's support and query images."""
+
+    support: list[int]
+    query: list[int]
 
 
 class Batch(NamedTuple):
@@ -115,14 +123,15 @@ def pretrain(
 ) -> pd.DataFrame:
     """Meta-train the prompts of `model` in place; everything else stays frozen. Goes on from the state in `store`.
 
-    Returns one row per outer step: step, support (loss before adaptation), query (after it), tasks (their names).
+        Returns one row per outer step: step, support (loss before adaptation), query (after it), tasks (their names).
 
-    Raises:
-        UserError: a loss or a meta-gradient is NaN or infinite, with the step, its tasks and their images; or the
-            algorithm is `sequential`, which has no meta-gradient and is the study's.
-    """
+        Raises:
+            UserError: a loss or a meta-gradient is NaN or infinite, with the step, its tasks and their images; or the
+    XX"""
     if settings.algorithm == "sequential":
         raise UserError("params.yaml: pretrain.algorithm: sequential is for `dvc repro` and `make published` alone")
+    if (settings.split, settings.labels) != ("photographs", "fixed"):
+        raise UserError("params.yaml: pretrain.split: images and labels: stretched are for algorithm: sequential alone")
     prompts = trainable_prompts(model)
     loss = make_loss(model, runtime, settings.patches, generator)
     inner = Inner(settings.inner_steps, settings.inner_rate, settings.inner_optimiser)
@@ -132,13 +141,12 @@ def pretrain(
     progress = Progress("pre-train", settings.outer_steps)
     for step in range(len(rows) + 1, settings.outer_steps + 1):
         chosen = [names[i] for i in torch.randperm(len(names), generator=generator)[: settings.tasks].tolist()]
-        dealt = (deal(pools[name], scores, settings, generator) for name in chosen)
         tasks = [
             Task(
-                draw_batch(images, labels, pool.support, settings.support, sight, generator),
-                draw_batch(images, labels, pool.query, settings.query, sight, generator),
+                draw_batch(images, scores, pools[name].support, settings.support, sight, generator),
+                draw_batch(images, scores, pools[name].query, settings.query, sight, generator),
             )
-            for pool, labels in dealt
+            for name in chosen
         ]
         found = meta_gradient(loss, prompts, tasks, settings.algorithm, inner)
         for name, prompt in prompts.items():

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from grmp.deal import TaskPool
+from grmp.pretrain import TaskPool
 from grmp.errors import UserError
 from grmp.io.inside import refuse_outside
 from grmp.runtime import Stream, generator

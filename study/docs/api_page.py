@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MODULES = (
-    "grmp.model", "grmp.prompts", "grmp.towers", "grmp.text", "grmp.align", "grmp.meta", "grmp.deal", "grmp.pretrain",
+    "grmp.model", "grmp.prompts", "grmp.towers", "grmp.text", "grmp.meta", "grmp.pretrain",
     "grmp.projection", "grmp.finetune", "grmp.regression", "grmp.prior", "grmp.probe", "grmp.probe_fit",
     "grmp.metrics", "grmp.crops", "grmp.features", "grmp.settings", "grmp.runtime", "grmp.io.backbone",
     "grmp.io.prompts_file", "grmp.io.prior_file", "grmp.scoring.scorer", "grmp.scoring.scorer_file",

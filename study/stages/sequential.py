@@ -14,13 +14,13 @@ from torch import Tensor
 
 from grmp.checks import check_step, largest
 from grmp.crops import centre_views, cut_views
-from grmp.deal import TaskPool, deal
 from grmp.model import PromptedCLIP
-from grmp.pretrain import REMEDY, Batch, draw_batch, make_loss, trainable_prompts
+from grmp.pretrain import REMEDY, Batch, TaskPool, draw_batch, make_loss, trainable_prompts
 from grmp.progress import Progress
 from grmp.runtime import Runtime
 from grmp.settings import Input, Pretrain
 from grmp.training import Store, Training
+from study.stages.deal import deal
 
 OPTIMISERS = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
 Images = Sequence[UInt8[Tensor, "3 h w"]]

@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from grmp.deal import stretch
 from grmp.finetune import Labelled, Outcome, finetune, label
 from grmp.io.digest import digest
 from grmp.model import PromptedCLIP, unprompted
@@ -18,6 +17,7 @@ from grmp.runtime import Stream, generator
 from grmp.settings import Qgr
 from study.running.kept import KeptFile
 from study.running.parallel import run_pieces
+from study.stages.deal import stretch
 from study.stages.fresh_crops import FreshCrops
 from study.stages.inputs import Inputs, labelled_indices
 from study.stages.plateau import Plateau

@@ -6,10 +6,9 @@ import torch
 
 from grmp import pretrain as module
 from grmp.crops import to_float
-from grmp.deal import TaskPool
 from grmp.errors import UserError
 from grmp.model import PromptedCLIP, quality_loss
-from grmp.pretrain import draw_batch, draw_patches, make_loss, make_optimiser, predict, pretrain
+from grmp.pretrain import TaskPool, draw_batch, draw_patches, make_loss, make_optimiser, predict, pretrain
 from grmp.runtime import Runtime
 from grmp.settings import Input
 from study.params import Params

@@ -4,12 +4,13 @@ import pytest
 import torch
 from test_pretrain import IMAGES, SCORES, SIGHT
 
-from grmp import align, pretrain, training
-from grmp.deal import TaskPool
+from grmp import pretrain, training
 from grmp.model import PromptedCLIP
+from grmp.pretrain import TaskPool
 from grmp.runtime import Runtime
 from grmp.training import Training
 from study.params import Params
+from study.stages import alignment
 
 Result = tuple[list, dict[str, torch.Tensor]]
 
@@ -91,7 +92,7 @@ def test_alignment_goes_on_to_the_same_bits(
         clip.load_state_dict(start)
         draws = torch.Generator().manual_seed(5)
         captions, scenes = ["a dog", "a street", "a tree"], torch.tensor([0, 1, 6])
-        losses = align.train_text_tower(clip, features, captions, scenes, chosen, draws, store)
+        losses = alignment.train_text_tower(clip, features, captions, scenes, chosen, draws, store)
         return losses.to_numpy().tolist(), {name: value.clone() for name, value in clip.state_dict().items()}
 
     check_same_bits(run, step, monkeypatch)

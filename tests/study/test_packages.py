@@ -68,7 +68,7 @@ def libraries_of_the_study() -> set[str]:
     [
         "import grmp",
         "from grmp import load",
-        "import grmp.align, grmp.finetune, grmp.pretrain, grmp.prior, grmp.scoring.fit",
+        "import grmp.finetune, grmp.pretrain, grmp.prior, grmp.scoring.fit",
         "import sys; sys.argv[1:] = ['--help']; from grmp.scoring.cli import main; main()",
     ],
 )

@@ -8,9 +8,9 @@ import torch
 from open_clip import CLIP
 from torch import Tensor
 
-from grmp.deal import TaskPool
 from grmp.meta import Prompts
 from grmp.model import prompted
+from grmp.pretrain import TaskPool
 from grmp.runtime import Runtime
 from grmp.settings import Input, Pretrain
 from study.params import Params

@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from grmp.deal import TaskPool
 from grmp.errors import UserError
+from grmp.pretrain import TaskPool
 from grmp.settings import Pretrain
 from study.data import datasets, sets
 from study.data.tasks import held_out, make_pools, read_tasks

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from grmp.deal import TaskPool, deal, stretch
+from grmp.pretrain import TaskPool
 from grmp.settings import Pretrain
 from study.params import Params
+from study.stages.deal import deal, stretch
 
 POOL = TaskPool([*range(8)], [8, 9])
 

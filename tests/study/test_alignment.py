@@ -5,11 +5,11 @@ import torch
 from open_clip import CLIP
 from torch.nn import functional as F
 
-from grmp.align import caption_loss, scene_loss, text_parameters, train_text_tower
 from grmp.errors import UserError
 from grmp.text import SCENE_TEMPLATES, encode, scene_texts, tokenise
 from study.data.photos import SCENES
 from study.params import Params
+from study.stages.alignment import caption_loss, scene_loss, text_parameters, train_text_tower
 
 CAPTIONS = ["a dog on grass", "a tall tower at night", "an apple on a table", "people in a street"]
 

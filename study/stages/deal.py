@@ -1,20 +1,11 @@
-"""How a task's images are dealt to support and query, and how their labels are stretched."""
-
-from dataclasses import dataclass
+"""How the published code deals a type's images to support and query, and stretches labels."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from grmp.pretrain import TaskPool
 from grmp.settings import Pretrain
-
-
-@dataclass(frozen=True)
-class TaskPool:
-    """Indices (in the list of all images) of one distortion type's support and query images."""
-
-    support: list[int]
-    query: list[int]
 
 
 def stretch(scores: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
@@ -30,7 +21,7 @@ def deal(
 
     `pretrain.split: images` deals the type's images anew each time, `query_share` of them (at least one, and never all)
     to query, whatever photographs they show. `pretrain.labels: stretched` stretches the labels of support and of query,
-    each by itself. Both are the published code's. By default the pool and the scores stay what they are.
+    each by itself. By default the pool and the scores stay what they are.
     """
     if settings.split == "images":
         both = pool.support + pool.query
