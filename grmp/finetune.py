@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from grmp.checks import EVERY, Readback
+from grmp.checks import check_step, largest, listed
 from grmp.errors import UserError
 from grmp.features import Features
 from grmp.model import PromptedCLIP, first_trained_block, first_trained_text_block, quality_loss, semantic_loss
@@ -110,10 +110,7 @@ class Batches:
 
 
 def draw(labelled: Labelled, settings: Finetune, generator: torch.Generator) -> Batches:
-    """`settings.batch` distinct images for each of its steps (all where there are fewer), one view of each by chance.
-
-    All steps at once: a device that is given its indices step by step waits for each of them.
-    """
+    """`settings.batch` distinct images for each of its steps (all where there are fewer), one random view of each."""
     count, size = len(labelled.tokens), min(settings.batch, len(labelled.tokens))
     chances = labelled.weights.cpu()
     drawn = [
@@ -158,11 +155,10 @@ def finetune(
         frozen_scenes = model.scene_tokens_before(text_block)
     optimiser, schedule = make_optimiser(tuned, settings)
     evaluated = evaluation_steps(settings.steps, settings.evaluations)
-    labelled, told, steps = labelled.to(runtime), Readback(title, REMEDY), []
+    labelled, steps = labelled.to(runtime), []
     batches = draw(labelled, settings, generator)
     indices = batches.images if labelled.indices is None else labelled.indices[batches.images]
     images, views = batches.images.to(labelled.tokens.device), batches.views.to(labelled.tokens.device)
-    every = 1 if runtime.device.type == "cpu" else EVERY  # a CPU is never behind
     progress, predictions = Progress(title, settings.steps), []
     for step in range(1, settings.steps + 1):
         seen = images[step - 1], views[step - 1]
@@ -184,11 +180,11 @@ def finetune(
             parameter.grad = value
         optimiser.step()
         schedule.step()
-        told.add(step, indices[step - 1], losses, {"cosine": angle}, gradient)
-        if step in evaluated or step % every == 0:
-            for read in told.read():
-                steps.append({"step": read.step, **read.losses, **read.others})
-                progress.update(read.step, items=read.images, tell=read.step == step, loss=read.losses["quality"])
+        numbers = {name: float(loss.detach()) for name, loss in losses.items()}
+        rows = f"rows {listed(indices[step - 1])} of the labels"
+        check_step(title, step, numbers, float(largest(gradient)), rows, REMEDY)
+        steps.append({"step": step, **numbers, "cosine": float(angle)})
+        progress.update(step, items=len(scores), loss=numbers["quality"])
         if step in evaluated:
             predictions.append(predict(model.eval(), test, block, runtime))
             if look and look(optimiser, predictions[-1]):

@@ -90,12 +90,13 @@ def embed(
     weights: Float[Tensor, " view"],
     blocks: Sequence[int],
     runtime: Runtime,
+    title: str = "pre-training images, for the probe",
 ) -> Float[Tensor, "n block e"]:
     """Embeddings of images as the probe reads them: behind `blocks`, counted from 1 (the last where there are fewer).
 
     Each is the mean over the image's crops.
     """
-    stops, title = model.stops(blocks), "pre-training images, for the probe"
+    stops = model.stops(blocks)
 
     def run(part: UInt8[Tensor, "b 3 s s"]) -> dict[str, Tensor]:
         with runtime.autocast():

@@ -1,10 +1,7 @@
 """Progress of long computations, one plain line every few seconds: widgets and bars do not survive papermill."""
 
 import time
-from collections.abc import Iterable, Iterator, Sized
-from typing import TypeVar
-
-Item = TypeVar("Item")
+from collections.abc import Iterator
 
 # Lines that start so are for the terminal alone: the runner leaves them out of the executed notebook, whose bytes would
 # otherwise change with every run.
@@ -30,18 +27,17 @@ class Progress:
         self._started = time.monotonic()
         self._told: float | None = None
 
-    def update(self, step: int, items: int = 0, tell: bool = True, **values: float) -> None:
+    def update(self, step: int, items: int = 0, **values: float) -> None:
         """Note that `step` of the total are done, and `items` more items with them; report it if it is time.
 
         Args:
             step: steps done so far, counted from 1.
             items: items handled since the last update; their rate is over the whole time.
-            tell: whether a line may be printed; not for a step that others, done by now, follow.
             values: numbers to show, each under its name.
         """
         self._items += items
         now = time.monotonic()
-        if tell and (self._told is None or step >= self.total or now - self._told >= self.every):
+        if self._told is None or step >= self.total or now - self._told >= self.every:
             self._told = now
             print(MARK + "  ".join(self._parts(step, now - self._started, values)), flush=True)
 
@@ -55,18 +51,6 @@ class Progress:
             yield f"{_number(self._items / seconds)} {self.unit}/s"
         left = seconds / step * (self.total - step)
         yield f"{clock(left)} left" if step < self.total else f"took {clock(seconds)}"
-
-
-def track(iterable: Iterable[Item], title: str, total: int | None = None, unit: str = "images") -> Iterator[Item]:
-    """Yield the items of `iterable` and report how many are done; `total` may be left out where len() knows it."""
-    if total is None:
-        if not isinstance(iterable, Sized):
-            raise TypeError("total must be given for an iterable without a length")
-        total = len(iterable)
-    progress = Progress(title, max(total, 1), unit)
-    for step, item in enumerate(iterable, start=1):
-        yield item
-        progress.update(step, items=1)
 
 
 def clock(seconds: float) -> str:

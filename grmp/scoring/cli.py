@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from grmp.errors import in_one_line
+from grmp.errors import UserError, in_one_line
 from grmp.io import paths
 from grmp.settings import load_method
 
@@ -158,6 +158,32 @@ def fit(
     opinions = read_opinions(data, scores, image_column, score_column, bounds, higher_is)
     card_of_it = fitting.fit(opinions, settings, out)
     typer.echo(f"{card_of_it.text()}\n-> {out}")
+
+
+@app.command(
+    epilog="`grmp suggest photos --count 25 --out ratings.csv`\n\n"
+    "`grmp suggest photos --count 25 --out ratings.csv --labelled ratings_so_far.csv`"
+)
+def suggest(
+    data: Annotated[Path, typer.Argument(help="Folder of the images.")],
+    count: Annotated[int, typer.Option(min=1, help="How many to name.")] = 25,
+    labelled: Annotated[
+        Path | None, typer.Option(help="Table of images that have labels already, in its column image.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Table to write: image,mos, with mos empty.")] = Path("ratings.csv"),
+    params: Annotated[Path, typer.Option(help="The study's parameters.")] = Path("params.yaml"),
+) -> None:
+    """Name the images whose labels teach most, the most telling first; fill in `mos`, then `grmp fit` takes the table.
+
+    Run it where the study was made (it needs artifacts/). With few labels it pays most: see the model card.
+    """
+    from grmp.io.files import write_whole
+    from grmp.scoring import suggest as suggesting
+
+    if out.exists():
+        raise UserError(f"{out}: exists, and may hold labels; give another --out")
+    write_whole(out, suggesting.suggest(data, count, load_method(params), labelled).to_csv(index=False))
+    typer.echo(f"-> {out}")
 
 
 @app.command(epilog="`grmp card mine.safetensors`")

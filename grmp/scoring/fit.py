@@ -32,6 +32,17 @@ from grmp.scoring.validation import validate
 from grmp.settings import Method
 
 
+def load_start(settings: Method, folders: Folders, runtime: Runtime) -> tuple[PromptedCLIP, Prior]:
+    """What pre-training has made, before any label: the model with its prompts, frozen, and the probe's prior.
+
+    Raises:
+        UserError: a file of an earlier stage is missing, or does not fit the settings.
+    """
+    model = load_prompts(folders.prompts, backbone.load(folders.clip, settings.image.crop), settings.prompts)
+    model.eval().requires_grad_(False).to(runtime.device)
+    return model, prior_file.load(folders.prior, model, settings.finetune.probe_blocks)
+
+
 def compute_features(
     model: PromptedCLIP, crops: UInt8[Tensor, "n view 3 s s"], settings: Method, runtime: Runtime
 ) -> Features:
@@ -72,12 +83,10 @@ def fit(opinions: Opinions, settings: Method, out: Path, folders: Folders | None
     for wrong in untuned["error"][untuned["error"] != ""]:
         raise UserError(wrong)
     opinions.check_direction(untuned["quality"].to_numpy())
-    model = load_prompts(folders.prompts, backbone.load(folders.clip, settings.image.crop), settings.prompts)
-    model.eval().requires_grad_(False).to(runtime.device)
+    model, taught = load_start(settings, folders, runtime)
     views, crop = settings.image.views, settings.image.crop
     crops = torch.stack([cut_views(read_input(path), views, crop) for path in opinions.paths])
     seen = compute_features(model, crops, settings, runtime)
-    taught = prior_file.load(folders.prior, model, settings.finetune.probe_blocks)
     bounds = opinions.ends()
     targets = torch.from_numpy(scale(opinions.scores, bounds).astype(np.float32))
     found, tuned = None, settings.finetune

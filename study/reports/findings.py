@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from study.reports.comparisons import claim
+from study.reports.comparisons import claim, paired_test
 from study.reports.style import label_name, median_interval, median_level, title
 from study.reports.tables import Grid, optimism
 
@@ -161,4 +161,23 @@ def published_finding(results: pd.DataFrame, reported: pd.DataFrame, count: int)
     return (
         f"With {count} labels *{title(best)}* has a median of {middle:.3f} ({100 * level:.1f} % interval {low:.3f} to "
         f"{high:.3f}); {words}. Backbones, image sizes and protocols differ: no fair comparison."
+    )
+
+
+def suggested_finding(suggested: pd.DataFrame, ratio: float) -> str:
+    """What labels of suggested images gain over random ones, by their number, and how often intervals hold the label.
+
+    Args:
+        suggested: columns images (random or suggested), labels, repeat, srcc, coverage.
+        ratio: images that test to those that train, for the corrected interval.
+    """
+    table = suggested.pivot(index="repeat", columns=["images", "labels"], values="srcc")
+    gains = table["suggested"] - table["random"]
+    tests = {count: paired_test(gains[count].to_numpy(), ratio) for count in gains}
+    told = (f"{one['difference']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f}) with {n}" for n, one in tests.items())
+    covered = suggested.groupby("labels")["coverage"].mean()
+    held = ", ".join(f"{100 * share:.0f} % with {count}" for count, share in covered.items())
+    return (
+        f"Labels of suggested instead of random images change SRCC by {', '.join(told)} labels. "
+        f"Intervals that are meant to hold nine of ten labels hold {held}."
     )

@@ -107,3 +107,23 @@ def scene_errors(predictions: pd.DataFrame) -> Figure:
     axes.set(xlabel="mean absolute error (scores in 0..1)", ylim=(-0.6, len(table) - 0.4))
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
     return closed(axes.figure)
+
+
+def suggested_plot(suggested: pd.DataFrame) -> Figure:
+    """SRCC by the number of labels, of images drawn at random and of suggested ones: the mean, and every split faint.
+
+    Args:
+        suggested: columns images (random or suggested), labels, repeat, srcc.
+    """
+    axes = new_axes(7.0, 3.6)
+    for images, colour in (("random", FAINT), ("suggested", LOOKS["full_probe"].colour)):
+        table = suggested[suggested["images"] == images].pivot(index="labels", columns="repeat", values="srcc")
+        axes.plot(table.index, table, color=colour, alpha=0.25, linewidth=1)
+        axes.plot(table.index, table.mean(axis=1), "o-", color=colour, label=f"{images} images")
+    axes.set_xscale("log")
+    axes.set_xticks(table.index, [str(count) for count in table.index])
+    axes.minorticks_off()
+    axes.set_xlabel("labels")
+    axes.set_ylabel("SRCC on the test part")
+    axes.legend()
+    return closed(axes.figure)

@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from grmp.crops import Scale, cut_views, view_weights
+from grmp.design import choose
 from grmp.io import backbone
 from grmp.io.files import write_whole
 from grmp.io.paths import Folders
@@ -54,6 +55,7 @@ class Option:
         strength: as `finetune.probe_prior`.
         prior: scales at which the pre-training images teach it, a centre crop of each.
         prompted: by the pre-trained prompts, or the untouched tower.
+        suggested: the labelled images are those that `grmp suggest` would name, else they are drawn by chance.
     """
 
     views: tuple[View, ...] = BOTH
@@ -61,6 +63,7 @@ class Option:
     strength: float = 3.0
     prior: tuple[Scale, ...] = (256, "native")
     prompted: bool = True
+    suggested: bool = False
 
 
 BEFORE = Option(views=(SMALL,), prior=(256,))
@@ -82,8 +85,15 @@ OPTIONS = {
     "both, blocks 7 to 11": Option(blocks=(7, 8, 9, 10, 11)),
     "both, blocks 8 to 12": Option(blocks=(8, 9, 10, 11, 12)),
     "both, blocks 7 to 12": Option(blocks=BLOCKS),
+    **{
+        f"both, blocks 7 to {last}, prior {strength:g}": Option(blocks=tuple(range(7, last + 1)), strength=strength)
+        for last in (10, 11)
+        for strength in (10.0, 30.0)
+    },
     "both and 384": Option(views=(*BOTH, MIDDLE)),
     "both, native mirrored too": Option(views=(*BOTH, MIRRORED)),
+    "both, suggested images": Option(suggested=True),
+    "both, prior 10, suggested images": Option(strength=10.0, suggested=True),
     "untouched tower, 256 alone, no prior": replace(BEFORE, strength=0.0, prompted=False),
     "untouched tower, both, no prior": Option(strength=0.0, prompted=False),
 }
@@ -141,6 +151,15 @@ def draws_of(manifest: pd.DataFrame, folder: Path, count: int) -> Iterator[tuple
     for draw in range(count):
         roles = random_split(manifest, folder, 0.3, seed=draw)["role"].to_numpy()
         yield np.random.default_rng([draw, 2]).permutation(np.flatnonzero(roles == "train")), roles == "test"
+
+
+def suggested(
+    read: Float[np.ndarray, "n block e"],
+    roots: Float[np.ndarray, "block e e"] | None,
+    draws: list[tuple[np.ndarray, np.ndarray]],
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """As `draws`, but the labelled images of each are those that its pool suggests, the most telling first."""
+    return [(pool[choose(read[pool], roots, max(LABELS))], test) for pool, test in draws]
 
 
 def assess(
@@ -201,7 +220,8 @@ def main(
             centres = tuple((scale, 1, False) for scale in option.prior)
             taught = embedder.average("tasks", teaching, centres, True)[:, places]
             roots = learn(taught, sets.scores(tasks), tasks["photograph"].tolist()).root(option.strength)
-        found[name] = assess(read.numpy(), roots, table["score"].to_numpy(np.float32), given, settings.finetune)
+        drawn = suggested(read.numpy(), roots, given) if option.suggested else given
+        found[name] = assess(read.numpy(), roots, table["score"].to_numpy(np.float32), drawn, settings.finetune)
         progress.update(step, items=1)
     written = tabulate(found, len(table))
     write_whole(out, written.to_csv(index=False, float_format="%.4f"))

@@ -1,4 +1,4 @@
-"""How the published code deals a type's images to support and query, and stretches labels."""
+"""How the published code deals a type's images to support and query, and how it labels them."""
 
 import torch
 from jaxtyping import Float
@@ -6,12 +6,7 @@ from torch import Tensor
 
 from grmp.pretrain import TaskPool
 from grmp.settings import Pretrain
-
-
-def stretch(scores: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
-    """Scores with the least at 0 and the greatest at 1 (the published code's labels); 0.5 where all are equal."""
-    low, high = scores.min(), scores.max()
-    return (scores - low) / (high - low) if high > low else torch.full_like(scores, 0.5)
+from study.stages.stretch import stretch
 
 
 def deal(

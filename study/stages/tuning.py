@@ -17,10 +17,10 @@ from grmp.runtime import Stream, generator
 from grmp.settings import Qgr
 from study.running.kept import KeptFile
 from study.running.parallel import run_pieces
-from study.stages.deal import stretch
 from study.stages.fresh_crops import FreshCrops
 from study.stages.inputs import Inputs, labelled_indices
 from study.stages.plateau import Plateau
+from study.stages.stretch import stretch
 from study.variants import Variant
 
 

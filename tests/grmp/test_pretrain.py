@@ -210,3 +210,9 @@ def test_a_loss_that_is_none_stops_with_the_step_its_tasks_and_images(
 def test_the_sequential_run_has_no_meta_gradient(model: PromptedCLIP, train) -> None:
     with pytest.raises(UserError, match=r"pretrain\.algorithm: sequential"):
         train(model, algorithm="sequential")
+
+
+@pytest.mark.parametrize("changes", [{"split": "images"}, {"labels": "stretched"}])
+def test_the_published_deal_belongs_to_the_sequential_run(model: PromptedCLIP, train, changes: dict[str, str]) -> None:
+    with pytest.raises(UserError, match="for algorithm: sequential alone"):
+        train(model, **changes)

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from grmp import progress
-from grmp.progress import MARK, Progress, clock, track
+from grmp.progress import MARK, Progress, clock
 
 
 class Clock:
@@ -37,16 +37,6 @@ def test_only_the_first_the_last_and_one_line_per_interval_are_printed(
     assert steps == ["1", "5", "9", "13", "17", "20"]
 
 
-def test_a_step_that_others_follow_at_once_is_counted_and_not_told(
-    time: Clock, capsys: pytest.CaptureFixture[str]
-) -> None:
-    told = Progress("x", total=20)
-    time.now += 10
-    for step in range(1, 11):
-        told.update(step, items=2, tell=step == 10)
-    assert capsys.readouterr().out == f"{MARK}x  step 10/20  2.00 images/s  0:10 left\n"
-
-
 def test_items_are_summed_and_the_last_line_tells_the_time_taken(
     time: Clock, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -63,21 +53,9 @@ def test_values_show_three_digits(value: float, text: str, capsys: pytest.Captur
     assert f"  loss {text}  " in capsys.readouterr().out
 
 
-def test_track_yields_everything_and_tells_the_end(capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(track("abc", "letters", unit="letters")) == ["a", "b", "c"]
-    assert "letters  step 3/3" in capsys.readouterr().out
-
-
-def test_track_of_nothing_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(track([], "none")) == []
-    assert capsys.readouterr().out == ""
-
-
 def test_a_total_is_needed() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Progress("x", total=0)
-    with pytest.raises(TypeError, match="without a length"):
-        next(track(iter("abc"), "x"))
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (34.4, "0:34"), (59.6, "1:00"), (3725, "1:02:05")])

@@ -6,7 +6,8 @@ import torch
 from grmp.pretrain import TaskPool
 from grmp.settings import Pretrain
 from study.params import Params
-from study.stages.deal import deal, stretch
+from study.stages.deal import deal
+from study.stages.stretch import stretch
 
 POOL = TaskPool([*range(8)], [8, 9])
 

@@ -11,7 +11,7 @@ from scipy.sparse.csgraph import connected_components
 
 from grmp.errors import UserError
 from grmp.io.decode import open_image, reason
-from grmp.progress import track
+from study.data.track import track
 
 DISTANCE = 6
 """Most bits in which hashes of one content differ. On LIVEC, the three pairs up to 6 are the same scene twice; from 7

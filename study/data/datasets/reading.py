@@ -9,7 +9,7 @@ import pandas as pd
 from grmp.errors import UserError
 from grmp.io.decode import read_image
 from grmp.io.inside import refuse_outside
-from grmp.progress import track
+from study.data.track import track
 from study.data.datasets.about import About
 from study.data.datasets.catalogue import find
 from study.data.datasets.tables import TEXTS, read_table
