@@ -27,11 +27,12 @@ def choose(
     mapped = mapped - mapped.mean(axis=1, keepdims=True)
     rows = np.concatenate(mapped, axis=1)
     left = np.square(rows).sum(axis=1)
-    noise, taken, found, parts = NOISE * left.mean(), list(known), [], np.zeros((len(rows), 0))
-    for place in range(len(taken) + count):
-        if place >= len(taken):
-            found.append(int(np.where(np.isin(range(len(rows)), [*taken, *found]), -np.inf, left).argmax()))
-        at = [*taken, *found][place]
+    noise, order, parts = NOISE * left.mean(), list(known), np.zeros((len(rows), 0))
+    before = len(order)
+    for place in range(before + count):
+        if place == len(order):
+            order.append(int(np.where(np.isin(range(len(rows)), order), -np.inf, left).argmax()))
+        at = order[place]
         part = (rows @ rows[at] - parts @ parts[at]) / np.sqrt(left[at] + noise)  # a column of Cholesky's root
         parts, left = np.column_stack([parts, part]), left - part**2
-    return found
+    return order[before:]

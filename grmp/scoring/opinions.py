@@ -69,7 +69,7 @@ def read_opinions(
         UserError: no such table or column; a score that is no number, or outside of `bounds`; an image that is named
             twice, is not there or lies outside of the folder; fewer than two labels, or all of them equal.
     """
-    rows = _read(table, (image_column, score_column))
+    rows = read_columns(table, image_column, score_column)
     refuse_outside(table, folder, rows[image_column])
     names, scores = rows[image_column], pd.to_numeric(rows[score_column], errors="coerce").to_numpy(float)
     _refuse(table, names[~np.isfinite(scores)], f"have no number in column `{score_column}`")
@@ -90,7 +90,8 @@ def read_opinions(
     return Opinions(table.name, paths, scores, bounds, higher_is)
 
 
-def _read(table: Path, columns: tuple[str, str]) -> pd.DataFrame:
+def read_columns(table: Path, *columns: str) -> pd.DataFrame:
+    """A table of text that has these columns, as `read_csv`."""
     rows = read_csv(table, dtype=str, keep_default_na=False, skipinitialspace=True)
     for column in columns:
         if column not in rows:

@@ -12,12 +12,12 @@ from grmp.design import choose
 from grmp.errors import UserError
 from grmp.io.inside import refuse_outside
 from grmp.io.paths import Folders
-from grmp.io.table import read_csv
 from grmp.prior import embed
 from grmp.probe_fit import prior_roots
 from grmp.runtime import start
 from grmp.scoring.fit import load_start
 from grmp.scoring.inputs import find_images, read_input
+from grmp.scoring.opinions import read_columns
 from grmp.settings import Method
 
 _log = logging.getLogger(__name__)
@@ -28,24 +28,21 @@ TOGETHER = 256  # images whose crops are in memory
 def suggest(
     data: Path, count: int, settings: Method, labelled: Path | None = None, folders: Folders | None = None
 ) -> pd.DataFrame:
-    """`count` images below the folder `data` that are worth labelling, the most telling first.
+    """A table for `grmp fit`: `count` images below the folder `data`, the most telling first, and an empty column mos.
 
-    Returns a table for `grmp fit`: image (the name below `data`) and an empty column mos. The images that the table
-    `labelled` names have labels already. An image that cannot be read is left out, with a warning.
+    Images that the table `labelled` names have labels already. One that cannot be read is left out, with a warning.
 
     Raises:
-        UserError: fewer images without a label can be read, `labelled` is no such table, or a file of an earlier stage
-            is missing.
+        UserError: fewer are left, `labelled` is no such table, or a file of an earlier stage is missing.
     """
     runtime, known = start(settings.compute), set()
     if labelled:
-        names = read_csv(labelled, dtype=str, keep_default_na=False).get("image", [])
+        names = read_columns(labelled, "image")["image"]
         refuse_outside(labelled, data, names)
         known = {data / name for name in names}
     model, prior = load_start(settings, folders or Folders(), runtime)
     views, blocks = settings.image.views, settings.finetune.probe_blocks
-    paths, crops, parts = find_images([data]), [], []
-    readable: list[Path] = []
+    paths, crops, parts, readable = find_images([data]), [], [], []
     for path in paths:
         try:
             crops.append(cut_views(read_input(path), views, settings.image.crop))

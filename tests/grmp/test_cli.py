@@ -149,6 +149,33 @@ def test_fitting_scoring_and_reading_the_card_work_together(study: Path) -> None
     assert len(pd.read_csv(io.StringIO(scored.stdout))) == 12
 
 
+def test_suggested_images_are_a_table_that_fit_takes_once_it_is_filled_in(study: Path) -> None:
+    (study / "photos/broken.png").write_bytes(b"no image")
+    done = run("suggest", "photos", "--count", 10, "--out", "mine.csv")
+    assert done.exit_code == 0, done.output
+    table = pd.read_csv("mine.csv", dtype=str)
+    assert list(table) == ["image", "mos"]
+    assert table["mos"].isna().all()
+    assert table["image"].is_unique
+    assert {*table["image"]} < {f"{n:02}.png" for n in range(12)}
+    table.assign(mos=range(10)).to_csv("filled.csv", index=False)
+    done = run("fit", "--data", "photos", "--scores", "filled.csv", "--higher-is", "better", "--out", "own.safetensors")
+    assert done.exit_code == 0, done.output
+    more = run("suggest", "photos", "--count", 2, "--labelled", "filled.csv", "--out", "more.csv")
+    assert more.exit_code == 0, more.output
+    assert {*pd.read_csv("more.csv")["image"]} == {f"{n:02}.png" for n in range(12)} - {*table["image"]}
+
+
+def test_no_labels_are_overwritten_and_no_image_is_named_that_is_not_there(
+    study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "ratings.csv: exists" in complaint(monkeypatch, "suggest", "photos")
+    few = ("suggest", "photos", "--labelled", "ratings.csv", "--count", 1, "--out", "new.csv")
+    assert "only 0 images without a label" in complaint(monkeypatch, *few)
+    Path("other.csv").write_text("file,mos\n00.png,3\n")
+    assert "column `image` is missing" in complaint(monkeypatch, *few[:3], "other.csv", "--out", "new.csv")
+
+
 def test_help_and_version_come_without_torch() -> None:
     code = """
 import sys
@@ -165,7 +192,7 @@ except SystemExit:
         assert done.stdout.split()[-1] == "False"
 
 
-@pytest.mark.parametrize("command", ["score", "fit", "card"])
+@pytest.mark.parametrize("command", ["score", "fit", "suggest", "card"])
 def test_every_command_shows_an_example(command: str) -> None:
     assert f"\n grmp {command} " in run(command, "--help").stdout
 
