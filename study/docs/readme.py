@@ -105,13 +105,13 @@ def findings(reports: Path) -> str:
         "Prompts, prior and fine-tuning together (ours)": f"Against ridge regression on the middle blocks {few:+.3f} "
         f"with 10 labels and {many:+.3f} with 200.",
         "Controls of QGR (ours)": f"With 50 labels a random direction in the place of the semantic one changes SRCC by "
-        f"{control['random_direction']}, a plain gradient as long as the projected one by {control['same_length']}; two of "
-        f"{len(choices)} exploratory comparisons.",
-        "Two scales (ours)": f"On {int(scales['images'])} images of BIQ2021, where settings are chosen, the probe with 50 "
-        f"labels gains {scales['gain']:+.4f} (standard error {scales['gain_error']:.4f}) by a crop of the image in its own "
-        "pixels beside those at 256.",
-        "Which images to label (ours)": "Labels of the images that `grmp suggest` names, in the place of random ones, change "
-        f"the probe's mean SRCC on LIVEC by {picked[10]:+.3f} with 10 and {picked[50]:+.3f} with 50.",
+        f"{control['random_direction']}, a plain gradient as long as the projected one by {control['same_length']}; "
+        f"two of {len(choices)} exploratory comparisons.",
+        "Two scales (ours)": f"On {int(scales['images'])} images of BIQ2021, where settings are chosen, the probe with "
+        f"50 labels gains {scales['gain']:+.4f} (standard error {scales['gain_error']:.4f}) by a crop of the image in "
+        "its own pixels beside those at 256.",
+        "Which images to label (ours)": "Labels of the images that `grmp suggest` names, in the place of random ones, "
+        f"change the probe's mean SRCC on LIVEC by {picked[10]:+.3f} with 10 and {picked[50]:+.3f} with 50.",
         "Selecting on the test part": f"The best of four evaluated steps is {optimism(human).to_numpy().mean():.3f} "
         "above the last one on average: a lower bound of what the published protocol's hundreds of evaluations add.",
     }
