@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from grmp.crops import squash
+from grmp.crops import squash, to_tensor
 from grmp.io.decode import read_image
 
 
@@ -26,7 +25,7 @@ class Squashed(Sequence):
         Raises:
             UserError: it cannot be read.
         """
-        return squash(torch.from_numpy(read_image(self.paths[index]).copy()).permute(2, 0, 1), self.side)
+        return squash(to_tensor(read_image(self.paths[index])), self.side)
 
     def at(self, side: int) -> "Squashed":
         """The same images at another size."""
