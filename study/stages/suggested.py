@@ -51,12 +51,14 @@ def compare(inputs: Inputs, repeat: int) -> pd.DataFrame:
 
 def main(
     out: Annotated[Path, typer.Argument(help="the table to write")],
+    target: Annotated[Path, typer.Option(help="folder with the rated set's manifest.csv")] = Path("artifacts/target"),
     params_path: Annotated[Path, typer.Option("--params", help="the params file")] = Path("params.yaml"),
 ) -> None:
     """Compare suggested with random images on a rated set's splits; needs what `dvc repro features` makes."""
     settings = params.load(params_path)
     repeats = settings.grid.repeats
-    inputs = read_inputs(Folders(), settings.compute, settings.prompts, settings.image, settings.finetune, repeats)
+    own = Folders(target=target)
+    inputs = read_inputs(own, settings.compute, settings.prompts, settings.image, settings.finetune, repeats)
     progress, tables = Progress("suggested images", repeats, "splits"), []
     for repeat in range(1, repeats + 1):
         tables.append(compare(inputs, repeat))
