@@ -30,6 +30,8 @@ EXPLORATORY = (
     ("without_mpp", "without_both"),
 )
 """What else is compared: the p values of these are corrected together, by Holm's method."""
+COMPARED_WITH = {"without_mpp_probe": "full_probe"}
+"""A variant of choices alone, and the variant of the grid that it is compared with."""
 
 
 def paired_test(differences: Float[np.ndarray, " n"], test_ratio: float = 0.0) -> dict[str, float]:
@@ -134,7 +136,8 @@ def compare_choices(
     """
     rows = []
     for name, results in choices.items():
-        pairs = results.merge(base, on=["variant", "repeat"], suffixes=("", "_base"), validate="one_to_one")
+        named = results.assign(variant=results["variant"].replace(COMPARED_WITH))
+        pairs = named.merge(base, on=["variant", "repeat"], suffixes=("", "_base"), validate="one_to_one")
         words = ", ".join(f"{key} {value}" for key, value in changes[name].items())
         test = paired_test((pairs["srcc"] - pairs["srcc_base"]).to_numpy(), test_ratio)
         rows.append({"choice": name, "changes": words, "srcc": results["srcc"].median(), **test})

@@ -101,6 +101,15 @@ def test_splits_are_paired_within_the_variant_of_a_choice(results: pd.DataFrame)
     assert compare_choices({}, base, {}).empty
 
 
+def test_a_variant_of_choices_alone_is_compared_with_its_sibling(results: pd.DataFrame) -> None:
+    base = results[results["count"] == 50]
+    base = base.assign(variant=base["variant"].replace("full", "full_probe"))
+    own = base[base["variant"] == "full_probe"].assign(variant="without_mpp_probe")
+    own["srcc"] -= 0.05
+    table = compare_choices({"probe_without_mpp": own}, base, {"probe_without_mpp": {"variant": "without_mpp_probe"}})
+    assert table["difference"].tolist() == pytest.approx([-0.05])
+
+
 def test_strengths_are_compared_with_none_in_the_same_repeat() -> None:
     swept = pd.DataFrame([(s, r, r + 0.1 * s) for s in (0.0, 1.0, 2.0) for r in REPEATS])
     swept.columns = ["strength", "repeat", "srcc"]
