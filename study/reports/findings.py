@@ -134,7 +134,7 @@ def sweep_finding(strengths: pd.DataFrame) -> str:
         return "No strength of the projection has a higher mean SRCC than none (λ = 0)."
     best = strengths.loc[strengths["difference"].idxmax()]
     row = best.drop("p").rename({"p_holm": "p"})
-    return claim(f"λ = {best['strength']:g}, of all strengths that with the highest mean (exploratory, Holm's p),", row)
+    return claim(f"λ = {best['strength']:g}, the strength with the highest mean (exploratory, Holm's p)", row)
 
 
 def published_finding(results: pd.DataFrame, reported: pd.DataFrame, count: int) -> str:
