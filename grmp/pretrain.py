@@ -123,11 +123,12 @@ def pretrain(
 ) -> pd.DataFrame:
     """Meta-train the prompts of `model` in place; everything else stays frozen. Goes on from the state in `store`.
 
-        Returns one row per outer step: step, support (loss before adaptation), query (after it), tasks (their names).
+    Returns one row per outer step: step, support (loss before adaptation), query (after it), tasks (their names).
 
-        Raises:
-            UserError: a loss or a meta-gradient is NaN or infinite, with the step, its tasks and their images; or the
-    XX"""
+    Raises:
+        UserError: a loss or a meta-gradient is NaN or infinite, with the step, its tasks and their images; or the
+            algorithm, or its way with images and labels, is that of `sequential`, which is the study's.
+    """
     if settings.algorithm == "sequential":
         raise UserError("params.yaml: pretrain.algorithm: sequential is for `dvc repro` and `make published` alone")
     if (settings.split, settings.labels) != ("photographs", "fixed"):
