@@ -21,7 +21,6 @@ from grmp.scoring.opinions import read_columns
 from grmp.settings import Method
 
 _log = logging.getLogger(__name__)
-
 TOGETHER = 256  # images whose crops are in memory
 
 

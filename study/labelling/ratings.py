@@ -27,15 +27,19 @@ class Ratings:
         """Rows that were scored since the start, the last one last."""
 
     @property
+    def empty(self) -> list[int]:
+        """The rows without a score, in their order."""
+        return self.rows.index[self.rows["mos"].str.strip() == ""].tolist()
+
+    @property
     def current(self) -> int | None:
         """The row of the first image without a score; None where all have one."""
-        empty = self.rows.index[self.rows["mos"].str.strip() == ""]
-        return int(empty[0]) if len(empty) else None
+        return next(iter(self.empty), None)
 
     @property
     def done(self) -> int:
         """How many have a score."""
-        return int((self.rows["mos"].str.strip() != "").sum())
+        return len(self.rows) - len(self.empty)
 
     def path(self) -> Path:
         """The file of the current image.
