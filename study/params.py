@@ -81,7 +81,14 @@ class Target(Section):
     scale: tuple[float, float] | None
     splits: str
     development: Annotated[int, Field(ge=0, strict=True)]
+    held_back: Annotated[int, Field(ge=0, strict=True)]
     fit: Literal["crops", "squash"]
+
+    @model_validator(mode="after")
+    def _files_deal_every_image(self) -> "Target":
+        if self.held_back and self.splits != "random":
+            raise ValueError("held_back: a splits folder deals every image; write splits: random, or held_back: 0")
+        return self
 
 
 Change = Annotated[dict[str, Any], Field(min_length=1)]

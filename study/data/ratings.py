@@ -11,7 +11,7 @@ from study import params
 from study.command import run_command
 from study.data import datasets
 from study.data.sets import folds, write_manifest
-from study.data.splits import random_split, read_split
+from study.data.splits import random_split, read_split, set_aside
 from study.params import Target
 
 RANDOM = "random"
@@ -55,6 +55,9 @@ def development_manifest(target: Target, repeats: int, seed: int) -> pd.DataFram
 def _read(target: Target, repeats: int, seed: int) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     """The set's manifest without its own parts, and the splits, whose rows are in the manifest's order."""
     manifest = datasets.read(target.name, Path(target.folder), scale=target.scale).drop(columns="part")
+    if target.held_back:
+        manifest, aside = set_aside(manifest, Path(target.folder), target.held_back)
+        manifest = manifest[~aside].reset_index(drop=True)
     splits = _splits(target, manifest, repeats, seed)
     if target.development > len(splits):
         raise UserError(f"params.yaml: target.development: there is no split {target.development} of {len(splits)}")

@@ -11,6 +11,8 @@ from grmp.io.table import read_csv
 from study.data.datasets.duplicates import DISTANCE, group_alike, hash_images
 
 ROLES = ("train", "val", "test")
+WIDE = 10
+"""Bits of the hash up to which two images are one content in a set that shows many scenes several times: BIQ2021."""
 
 
 def random_split(
@@ -56,6 +58,21 @@ def random_split(
         if role not in set(split["role"]):
             raise UserError(f"split: {len(order)} contents are too few: the part `{role}` got none")
     return split
+
+
+def set_aside(manifest: pd.DataFrame, folder: Path, count: int) -> tuple[pd.DataFrame, np.ndarray]:
+    """Choose at least `count` images, whole contents at a time; always the same ones.
+
+    Returns:
+        The manifest with the number of the content in the column `reference`, by hashes alone, and who is set aside.
+
+    Raises:
+        UserError: an image cannot be read.
+    """
+    groups = group_alike(hash_images(folder, manifest["image"]), WIDE)
+    sizes, order = np.bincount(groups), np.random.default_rng(0).permutation(groups.max() + 1)
+    enough = order[: np.searchsorted(sizes[order].cumsum(), count) + 1]
+    return manifest.assign(reference=groups.astype(str)), np.isin(groups, enough)
 
 
 def _contents(manifest: pd.DataFrame, folder: Path, distance: int) -> np.ndarray:

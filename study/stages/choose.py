@@ -31,14 +31,11 @@ from grmp.settings import Finetune
 from study import params
 from study.command import run_command
 from study.data import datasets, sets
-from study.data.datasets.duplicates import group_alike, hash_images
-from study.data.splits import random_split
+from study.data.splits import random_split, set_aside
 from study.running.kept import KeptFile
 
 LABELS = (10, 25, 50, 100, 200)
 BLOCKS = (7, 8, 9, 10, 11, 12)
-DISTANCE = 10
-"""Bits of the hash up to which two images are one content: BIQ2021 shows many scenes several times."""
 View = tuple[Scale, int, bool]
 """A scale, its even crops, and whether they are mirrored."""
 SMALL, NATIVE, MIDDLE, MIRRORED = (256, 2, False), ("native", 1, False), (384, 1, False), ("native", 1, True)
@@ -97,14 +94,6 @@ OPTIONS = {
     "untouched tower, 256 alone, no prior": replace(BEFORE, strength=0.0, prompted=False),
     "untouched tower, both, no prior": Option(strength=0.0, prompted=False),
 }
-
-
-def sample(manifest: pd.DataFrame, folder: Path, count: int) -> pd.DataFrame:
-    """Rows of at least `count` images, whole contents at a time; `reference` names the content."""
-    groups = group_alike(hash_images(folder, manifest["image"]), DISTANCE)
-    sizes, order = np.bincount(groups), np.random.default_rng(0).permutation(groups.max() + 1)
-    enough = order[: np.searchsorted(sizes[order].cumsum(), count) + 1]
-    return manifest.assign(reference=groups.astype(str))[np.isin(groups, enough)].reset_index(drop=True)
 
 
 class Embedder:
@@ -205,7 +194,8 @@ def main(
     runtime, clip = start(settings.compute), backbone.load(own.clip, settings.image.crop)
     models = {True: load_prompts(own.prompts, clip, settings.prompts), False: unprompted(clip, settings.prompts)}
     embedder = Embedder(models, settings.image.crop, runtime, folder)
-    table = sample(datasets.read("csv", rated, scale=(0, 1)), rated, images)
+    table, aside = set_aside(datasets.read("csv", rated, scale=(0, 1)), rated, images)
+    table = table[aside].reset_index(drop=True)
     source = Path(str(settings.pretrain.source))
     tasks = sets.read_manifest(source)
     tasks = tasks.iloc[np.sort(np.random.default_rng(3).permutation(len(tasks))[:distorted])]

@@ -13,8 +13,9 @@ from tiny_study import make_study
 from grmp.model import PromptedCLIP
 from grmp.runtime import Runtime
 from study.data import sets
+from study.data.splits import set_aside
 from study.stages import choose
-from study.stages.choose import NATIVE, SMALL, Embedder, assess, draws_of, sample, tabulate
+from study.stages.choose import NATIVE, SMALL, Embedder, assess, draws_of, tabulate
 
 
 def write_rated(folder: Path, contents: int = 8) -> pd.DataFrame:
@@ -33,15 +34,8 @@ def write_rated(folder: Path, contents: int = 8) -> pd.DataFrame:
     return table
 
 
-def test_contents_are_sampled_whole(tmp_path: Path) -> None:
-    table = sample(write_rated(tmp_path), tmp_path, 5)
-    assert len(table) == 6
-    assert (table.groupby("reference").size() == 2).all()
-    assert table["image"].str.split("-").str[0].nunique() == 3
-
-
 def test_a_draw_has_no_content_on_both_sides(tmp_path: Path) -> None:
-    table = sample(write_rated(tmp_path), tmp_path, 16)
+    table, _ = set_aside(write_rated(tmp_path), tmp_path, 16)
     for order, test in draws_of(table, tmp_path, 3):
         labelled = set(table["reference"].iloc[order])
         assert labelled

@@ -37,6 +37,7 @@ def target(tmp_path: Path) -> Target:
         scale=(0, 100),
         splits=str(tmp_path / "splits"),
         development=1,
+        held_back=0,
         fit="crops",
     )
 
@@ -74,6 +75,20 @@ def test_splits_can_be_drawn(target: Target) -> None:
 def test_too_few_splits_are_counted(target: Target) -> None:
     with pytest.raises(UserError, match=r"has 2 splits \(\*\.csv\), but grid\.repeats asks for 3"):
         rated_manifest(target, 3, seed=1)
+
+
+def test_images_held_back_are_in_no_repeat_and_always_the_same(target: Target) -> None:
+    drawn = target.model_copy(update={"splits": "random", "development": 0})
+    few, fewer = (rated_manifest(drawn.model_copy(update={"held_back": n}), 2, seed=n) for n in (5, 12))
+    assert len(few) == 25
+    assert len(fewer) == 18
+    assert set(fewer["image"]) < set(few["image"])
+    assert set(few["part_1"]) == set(few["part_2"]) == {"train", "test"}
+
+
+def test_files_with_splits_hold_no_image_back(target: Target) -> None:
+    with pytest.raises(ValueError, match="held_back"):
+        Target.model_validate(target.model_dump() | {"held_back": 5})
 
 
 def test_a_development_split_that_is_not_there_is_told(target: Target) -> None:

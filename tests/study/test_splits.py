@@ -8,7 +8,7 @@ from conftest import PHOTOS
 from PIL import Image
 
 from grmp.errors import UserError
-from study.data.splits import random_split, read_split, write_split
+from study.data.splits import random_split, read_split, set_aside, write_split
 
 NOWHERE = Path("nowhere")  # images with references are never opened
 
@@ -121,3 +121,16 @@ def test_a_table_that_is_none_is_named(tmp_path: Path, content: str | None) -> N
         path.write_text(content)
     with pytest.raises(UserError, match=r"split\.csv: "):
         read_split(path, pd.DataFrame({"image": ["a.png"]}))
+
+
+def test_contents_are_set_aside_whole(tmp_path: Path) -> None:
+    names = []
+    for content in range(8):
+        smooth = np.random.default_rng(content).integers(0, 200, (6, 6, 3), dtype=np.uint8)
+        for copy in range(2):  # the second a little lighter
+            names.append(f"{content}-{copy}.png")
+            Image.fromarray(smooth + np.uint8(copy)).resize((60, 60)).save(tmp_path / names[-1])
+    dealt, aside = set_aside(pd.DataFrame({"image": names, "reference": ""}), tmp_path, 5)
+    assert aside.sum() == 6
+    assert (dealt[aside].groupby("reference").size() == 2).all()
+    assert dealt["image"][aside].str.split("-").str[0].nunique() == 3
