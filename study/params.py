@@ -95,12 +95,20 @@ Change = Annotated[dict[str, Any], Field(min_length=1)]
 """Other values of some keys, by their dotted names such as `pretrain.algorithm`; `variant` is the one that is run."""
 
 
+class Replication(Section):
+    """Cells that run again after other draws of the pre-training."""
+
+    draws: Annotated[tuple[Count, ...], Field(min_length=1)]
+    labels: Annotated[tuple[Labels, ...], Field(min_length=1)]
+    variants: Annotated[tuple[Literal[*VARIANTS], ...], Field(min_length=1)]
+
+
 CHANGEABLE = ("distort", "align", "image", "prompts", "pretrain", "finetune", "qgr", "target")
 """Sections that a choice may change; what the stages before the first of them make is shared by all choices."""
 
 
 class Params(Method):
-    """params.yaml as a whole; `target` and `choices` stand only in studies of human-rated sets."""
+    """params.yaml as a whole; `target`, `choices` and `replication` stand only in studies of human-rated sets."""
 
     photos: Photos
     distort: Distort
@@ -109,6 +117,7 @@ class Params(Method):
     grid: Grid
     sweep: Sweep
     target: Target | None = None
+    replication: Replication | None = None
     choices: dict[Annotated[str, Field(pattern=r"^[a-z0-9_]+$")], Change] = Field(default_factory=dict)
 
     def changed(self, change: dict[str, Any]) -> tuple["Params", str]:

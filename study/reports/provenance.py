@@ -14,24 +14,25 @@ import torch
 from pandas.io.formats.style import Styler
 
 from grmp.io.plain import compact
-from study.running.kept import sources
+from study.running.sources import digest_of
 
 PACKAGES = ("torch", "open_clip_torch", "numpy", "pandas", "scipy", "dvc", "papermill")
 
 
-def provenance(sections: dict[str, dict], backbone: str, device: str, precision: str) -> Styler:
+def provenance(notebook: str, sections: dict[str, dict], backbone: str, device: str, precision: str) -> Styler:
     """A two-column table of everything that a reader needs to make this report again.
 
     Holds no absolute path and no host name. The frame itself, with columns `what` and `value`, is the result's `.data`.
 
     Args:
+        notebook: the report's, such as 04_ablation; the digest is of the sources that run for it.
         sections: the sections of params.yaml that the notebook was given, under their names.
         backbone: which CLIP, in words.
         device: torch's name of the device in use, such as cpu or cuda.
         precision: such as fp32 or bf16.
     """
     rows = {
-        "grmp": f"{_version('grmp')}, sources {sources()[:12]}",
+        "grmp": f"{_version('grmp')}, sources {digest_of(notebook)[:12]}",
         **{f"params: {name}": compact(values) for name, values in sections.items()},
         "backbone": backbone,
         "device": device_name(device),

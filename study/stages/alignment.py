@@ -106,5 +106,5 @@ def align_text_tower(
     """
     draws = generator(seed, Stream.ALIGNMENT)
     start = clip.state_dict(), draws.get_state(), torch.get_rng_state()
-    store = kept_training("alignment", settings, features, captions, scenes, start)
+    store = kept_training("alignment", __name__, settings, features, captions, scenes, start)
     return train_text_tower(clip, features, captions, scenes, settings, draws, store)

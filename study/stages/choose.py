@@ -117,7 +117,8 @@ class Embedder:
         scale, crops, mirrored = view
         model, views = self.models[prompted], [(scale, crops)]
         title = f"{name}-{'prompted' if prompted else 'untouched'}-{scale}x{crops}{'-mirrored' * mirrored}"
-        kept = KeptFile(self.folder / f"{title}.safetensors", model.state_dict(), images, view, self.crop, BLOCKS)
+        depends = model.state_dict(), images, view, self.crop, BLOCKS
+        kept = KeptFile(self.folder / f"{title}.safetensors", "grmp.prior", *depends)
         if found := kept.read():
             return found[1]["middle"]
         cut = torch.stack([cut_views(image, views, self.crop) for image in images])

@@ -93,7 +93,7 @@ def pretrain_prompts(
     )
     start = model.state_dict(), draws.get_state(), torch.get_rng_state()
     name, device = "sequential" if sequential else "pre-training", str(runtime.device)
-    store = kept_training(name, settings, sight, device, runtime.precision, data, start)
+    store = kept_training(name, __name__, settings, sight, device, runtime.precision, data, start)
     rest = tasks.scores, tasks.pools, settings, sight, runtime, draws, store
     if sequential:
         queries = tasks.images.at(sight.crop) if squashed else tasks.images

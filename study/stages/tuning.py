@@ -89,7 +89,7 @@ def tune_all(
 
 def _kept_file(inputs: Inputs, variant: Variant, count: int, qgr: Qgr, repeat: int, folder: Path) -> KeptFile:
     depends = inputs.digests[variant.mpp], vars(inputs.folds[repeat - 1]), own_rule(variant, qgr), count, repeat
-    return KeptFile(folder / f"{digest(depends)}.safetensors", *depends)
+    return KeptFile(folder / f"{digest(depends)}.safetensors", __name__, *depends)
 
 
 def _write(file: KeptFile, outcome: Outcome) -> None:

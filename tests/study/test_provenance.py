@@ -7,7 +7,7 @@ from study.reports.provenance import device_name, provenance
 
 
 def test_the_table_tells_what_was_used_and_not_where(monkeypatch: pytest.MonkeyPatch) -> None:
-    table = provenance({"qgr": {"strength": 1.0}}, "embedded ViT-B/16", "cpu", "bf16")
+    table = provenance("04_ablation", {"qgr": {"strength": 1.0}}, "embedded ViT-B/16", "cpu", "bf16")
     assert list(table.data.columns) == ["what", "value"]
     rows = dict(table.data.itertuples(index=False, name=None))
     assert rows["params: qgr"] == "strength: 1.0"
@@ -23,5 +23,5 @@ def test_the_table_tells_what_was_used_and_not_where(monkeypatch: pytest.MonkeyP
 
 def test_a_missing_package_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("study.reports.provenance.PACKAGES", ("no-such-package",))
-    frame = provenance({}, "b", "cpu", "fp32").data
+    frame = provenance("04_ablation", {}, "b", "cpu", "fp32").data
     assert "no-such-package not installed" in frame.set_index("what").loc["versions", "value"]
