@@ -92,7 +92,9 @@ def strengths(reports: Path) -> str:
 def others(_reports: Path) -> str:
     """What others report on LIVEC."""
     return copy_table(
-        published(COUNTS).pivot(index=["method", "source", "protocol"], columns="count", values="srcc").reset_index()
+        published("LIVEC", COUNTS)
+        .pivot(index=["method", "source", "protocol"], columns="count", values="srcc")
+        .reset_index()
     )
 
 

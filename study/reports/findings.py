@@ -164,6 +164,25 @@ def published_finding(results: pd.DataFrame, reported: pd.DataFrame, count: int)
     )
 
 
+def replication_finding(held: pd.DataFrame, count: int) -> str:
+    """What every idea adds over pre-trainings and splits, at one number of labels, or that there was one pre-training.
+
+    Args:
+        held: of `study.reports.replicated.replicated_effects`.
+        count: the number of labels.
+    """
+    rows = held[held["count"] == count].dropna(subset="low") if len(held) else held
+    if not len(rows):
+        return "All this holds for one pre-training."
+    told = ", ".join(
+        f"{row.idea} {row.difference:+.3f} ({row.low:+.3f} to {row.high:+.3f}; single pre-trainings {row.least:+.3f} to "
+        f"{row.most:+.3f})"
+        for row in rows.itertuples()
+    )
+    draws, splits = rows["draws"].iloc[0], rows["splits"].iloc[0]
+    return f"Over {draws} pre-trainings and {splits} splits, with {count} labels (95 % intervals): {told}."
+
+
 def suggested_finding(suggested: pd.DataFrame, ratio: float) -> str:
     """What labels of suggested images gain over random ones, by their number, and how often intervals hold the label.
 

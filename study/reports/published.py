@@ -31,27 +31,27 @@ LIVEC = (
 """Published results on LIVEC with 50, 100 and 200 labels, full images and the methods' own backbones."""
 
 
-def published(counts: list[int]) -> pd.DataFrame:
-    """Rows of `LIVEC` at some of `counts`: method, count, srcc, source, protocol."""
+def published(title: str, counts: list[int]) -> pd.DataFrame:
+    """What is known of the set that reports call `title`, at some of `counts`: method, count, srcc, source, protocol."""
     rows = [
         {"method": entry.method, "count": count, "srcc": value, "source": entry.source, "protocol": entry.protocol}
-        for entry in LIVEC
+        for entry in (LIVEC if title == "LIVEC" else ())
         for count, value in entry.srcc.items()
         if count in counts
     ]
     return pd.DataFrame(rows, columns=["method", "count", "srcc", "source", "protocol"])
 
 
-def published_table(counts: list[int]) -> pd.DataFrame:
+def published_table(title: str, counts: list[int]) -> pd.DataFrame:
     """A row per method and a column per number of labels, as tables of ours: `variant`, `50 labels`, ..."""
-    table = published(counts).pivot(index="method", columns="count", values="srcc")
+    table = published(title, counts).pivot(index="method", columns="count", values="srcc")
     table = table.map("{:.3f}".format, na_action="ignore")
     names = table.reindex([entry.method for entry in LIVEC if entry.method in table.index]).fillna("")
     names.columns = [f"{count} labels" for count in names.columns]
     return names.rename_axis("variant").reset_index()
 
 
-def sources(counts: list[int]) -> str:
+def sources(title: str, counts: list[int]) -> str:
     """Where the numbers of `published_table` come from, a line of Markdown per source and protocol."""
-    groups = published(counts).groupby(["source", "protocol"], sort=False)["method"].unique()
+    groups = published(title, counts).groupby(["source", "protocol"], sort=False)["method"].unique()
     return "\n".join(f"- {', '.join(methods)}: {source}; {protocol}." for (source, protocol), methods in groups.items())

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 @cache
 def digest_of(name: str) -> str:
-    """A digest of our sources that run for a module, such as study.stages.tuning, or a notebook, such as 04_ablation."""
+    """A digest of our sources that run for a module (study.stages.tuning) or a notebook (04_ablation)."""
     code = f"import {name}" if "." in name else notebook_code(ROOT / f"notebooks/{name}.ipynb")
     files = sorted(closure(code))
     return digest(code, [(file.as_posix(), (ROOT / file).read_text(encoding="utf-8")) for file in files])

@@ -29,11 +29,11 @@ def test_a_grids_findings_are_three_to_six_sentences_from_its_numbers(grid: Grid
 
 
 def test_published_numbers_are_below_inside_or_above_the_interval(grid: Grid) -> None:
-    sentence = published_finding(grid.results, published([50]), 50)
+    sentence = published_finding(grid.results, published("LIVEC", [50]), 50)
     assert "97.9 % interval 0.703 to 0.715" in sentence
     assert "below that interval: HyperIQA, TReS, CLIP, fine-tuned, DEIQT;" in sentence
     assert "above it: GRepQ, UniQA, GRMP-IQA, as published" in sentence
-    assert "No published numbers" in published_finding(grid.results.assign(count=10), published([10]), 10)
+    assert "No published numbers" in published_finding(grid.results.assign(count=10), published("LIVEC", [10]), 10)
 
 
 def test_a_strength_that_adds_nothing_is_said_to(grid: Grid) -> None:

@@ -18,7 +18,7 @@ def results() -> pd.DataFrame:
 
 def test_ours_and_the_published_stand_in_order() -> None:
     set_style()
-    figure = beside_published(results(), published([50]), 50)
+    figure = beside_published(results(), published("LIVEC", [50]), 50)
     names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     assert names[0] == "HyperIQA"
     assert names[-1] == "GRMP-IQA, as published"
@@ -28,7 +28,7 @@ def test_ours_and_the_published_stand_in_order() -> None:
 
 
 def test_only_our_rows_have_an_interval() -> None:
-    axes = beside_published(results(), published([50]), 50).axes[1]
+    axes = beside_published(results(), published("LIVEC", [50]), 50).axes[1]
     intervals = [line.get_xdata() for line in axes.lines if len(line.get_xdata()) == 2]
     np.testing.assert_allclose(sorted(map(tuple, intervals)), [(0.62, 0.69), (0.72, 0.79)])
 

@@ -43,6 +43,7 @@ def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "data").symlink_to(clone.parent / "livec")
     edit(folder, {**TINY, "backbone": {**TINY["backbone"], "weights": "../tiny.safetensors"}})
     edit(folder, {"grid": {"variants": ["full", "without_qgr", "ridge", "full_probe"]}, "choices": CHOICES})
+    edit(folder, {"replication": {"draws": [1, 2], "labels": [4], "variants": ["full", "without_qgr", "full_probe"]}})
     # Of the four photographs two make single distortions: with three held out, one of those is on either side.
     edit(folder, {"distort": {"levels_per_task": 1, "train_images": 4, "test_images": 4}})
     edit(folder, {"pretrain": {"query_share": 0.75}})
@@ -59,6 +60,21 @@ def test_the_report_has_every_split_of_every_variant(studied: Path) -> None:
     tree = json.loads((reports / "metrics.json").read_text(encoding="utf-8"))
     assert tree["full"]["4"]["srcc"] == pytest.approx(runs[runs["variant"] == "full"]["srcc"].median(), abs=1e-4)
     assert "Provenance" in (reports / "report.html").read_text(encoding="utf-8")
+
+
+def test_cells_ran_again_after_another_pretraining_and_their_effects_stand_in_the_report(studied: Path) -> None:
+    reports = studied.parent / "reports/livec"
+    again, grid = pd.read_csv(reports / "replication.csv"), pd.read_csv(reports / "runs.csv")
+    assert set(again["draw"]) == {1, 2}
+    rows = again.set_index(["draw", "variant", "repeat"])["srcc"]
+    own = grid.set_index(["labels", "variant", "repeat"])["srcc"].loc[4.0]
+    assert rows.loc[1].to_dict() == own[own.index.isin(rows.loc[1].index)].to_dict()  # the study's own pre-training
+    assert not (studied / "artifacts/replication/1/prompts.safetensors").exists()
+    assert (studied / "artifacts/replication/2/prompts.safetensors").is_file()
+    held = pd.read_csv(reports / "components.csv").set_index("idea")
+    assert set(held.index) == {"QGR", "Probe (ours)"}
+    means = rows.xs("full", level="variant") - rows.xs("without_qgr", level="variant")
+    assert held.loc["QGR", "difference"] == pytest.approx(means.mean(), abs=1e-3)
 
 
 def test_every_choice_was_run_on_the_same_splits_and_stands_in_the_report(studied: Path) -> None:
