@@ -12,10 +12,12 @@ from grmp.probe import Probe, ProbeSettings
 from grmp.settings import Finetune
 
 
-def fit_probe(seen: Features, scores: Float[Tensor, " k"], settings: Finetune, prior: Prior) -> Probe | None:
+def fit_probe(
+    seen: Features, scores: Float[Tensor, " k"], settings: Finetune, roots: Float[np.ndarray, "block e e"] | None
+) -> Probe | None:
     """The probe of labelled images' scores on the mean of their views; None with a share of 0.
 
-    With `settings.probe_prior` its weights are expected to be as `prior` says.
+    With `roots`, which are `prior_roots`, its weights are expected to be as the prior says.
 
     Raises:
         UserError: the features were made without what the probe reads.
@@ -23,8 +25,8 @@ def fit_probe(seen: Features, scores: Float[Tensor, " k"], settings: Finetune, p
     if not settings.probe_share:
         return None
     middle = seen.probed().transpose(0, 1).numpy()
-    roots, share = prior_roots(settings, prior), float(settings.probe_share)
-    chosen = ProbeSettings(blocks=settings.probe_blocks, share=share, interval=roots is not None)
+    share, informed = float(settings.probe_share), roots is not None
+    chosen = ProbeSettings(blocks=settings.probe_blocks, share=share, interval=informed)
     probe = Probe(chosen, middle.shape[-1])
     if roots is None:
         found = [regression.coefficients(block, scores.numpy(), settings.standardise) for block in middle]

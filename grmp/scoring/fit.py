@@ -58,15 +58,20 @@ def compute_features(
 
 
 def adapt(
-    model: PromptedCLIP, taught: Prior, seen: Features, scores: Float[Tensor, " n"], settings: Method, runtime: Runtime
+    model: PromptedCLIP,
+    roots: Float[np.ndarray, "block e e"] | None,
+    seen: Features,
+    scores: Float[Tensor, " n"],
+    settings: Method,
+    runtime: Runtime,
 ) -> Scorer:
-    """A copy of `model`, fine-tuned on images and their scores in [0, 1], with a probe. Nothing else enters."""
+    """A copy of `model`, fine-tuned on images and their scores in [0, 1], with a probe of prior `roots`."""
     model = copy.deepcopy(model).to(runtime.device)
     labelled = label(model, seen, scores)
     nobody = seen.at(torch.arange(0))
     draws = generator(settings.compute.seed, Stream.FIT)
     finetune(model, labelled, nobody, settings.finetune, settings.qgr, runtime, draws, f"fit {len(scores)} labels")
-    return Scorer(model, settings.image, fit_probe(seen, scores, settings.finetune, taught)).to(runtime.device)
+    return Scorer(model, settings.image, fit_probe(seen, scores, settings.finetune, roots)).to(runtime.device)
 
 
 def fit(opinions: Opinions, settings: Method, out: Path, folders: Folders | None = None) -> Card:
@@ -90,10 +95,10 @@ def fit(opinions: Opinions, settings: Method, out: Path, folders: Folders | None
     bounds = opinions.ends()
     targets = torch.from_numpy(scale(opinions.scores, bounds).astype(np.float32))
     found, tuned = None, settings.finetune
+    roots = prior_roots(tuned, taught)
     if tuned.probe_share:
-        roots = prior_roots(tuned, taught)
         found = validate(seen.probed().numpy(), targets.double().numpy(), tuned, roots, settings.compute.seed)
-    trained = adapt(model, taught, seen, targets, settings, runtime)
+    trained = adapt(model, roots, seen, targets, settings, runtime)
     low, high = bounds
     told = opinions.bounds is not None
     labels = Labels(data=opinions.name, images=len(opinions.paths), low=low, high=high, range_given=told)

@@ -41,7 +41,7 @@ def compare(inputs: Inputs, repeat: int) -> pd.DataFrame:
     for images, order in orders.items():
         for count in (count for count in COUNTS if count <= most):
             few = pool[order[:count]]
-            probe = fit_probe(inputs.meta.at(few), inputs.scores[few], settings, inputs.prior)
+            probe = fit_probe(inputs.meta.at(few), inputs.scores[few], settings, roots)
             read = middle[fold.test]
             predicted = probe(inputs.scores.new_zeros(len(read)), read).numpy()
             inside = np.abs(predicted - truth) <= probe.margin(read).numpy() if roots is not None else np.nan

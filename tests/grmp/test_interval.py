@@ -73,16 +73,15 @@ def test_a_fitted_probe_has_the_mean_margin_of_its_blocks(settings: Params, prio
     middle = torch.nn.functional.normalize(torch.randn(9, 2, 3, 16), dim=-1)
     seen = Features(torch.zeros(9, 2, 1, 4), torch.zeros(9, 2, 16), torch.full((2,), 0.5), middle)
     tuned = settings.finetune.model_copy(update={"probe_share": 0.5, "probe_prior": 3.0, "probe_blocks": (1, 2, 3)})
-    probe, scores, pooled = fit_probe(seen, torch.linspace(0.2, 0.8, 9), tuned, prior), np.linspace(0.2, 0.8, 9), 0.0
-    for block, root in zip(middle.mean(dim=1).numpy().swapaxes(0, 1), prior.root(3.0)):
-        found = fit_bayes(block @ root, scores.astype(np.float32))
+    scores, pooled, roots = torch.linspace(0.2, 0.8, 9), 0.0, prior.root(3.0)
+    probe = fit_probe(seen, scores, tuned, roots)
+    for block, root in zip(middle.mean(dim=1).numpy().swapaxes(0, 1), roots):
+        found = fit_bayes(block @ root, scores.numpy())
         form, constant = found.margin(9)
         away = block @ root - found.centre
         pooled = pooled + np.sqrt(np.einsum("ne,ef,nf->n", away, form, away) + constant) / 3
     np.testing.assert_allclose(probe.margin(middle.mean(dim=1)), pooled, rtol=1e-3)
-    assert not fit_probe(
-        seen, torch.linspace(0.2, 0.8, 9), tuned.model_copy(update={"probe_prior": 0.0}), prior
-    ).settings.interval
+    assert not fit_probe(seen, scores, tuned, None).settings.interval
 
 
 def test_the_table_has_the_ends_where_they_are_asked_for(judge: Scorer, pixels: list[np.ndarray]) -> None:

@@ -37,7 +37,7 @@ def test_a_fitted_probe_is_the_mean_of_one_regression_behind_each_block(
         expected = [one.odds @ one.predict_each(block) for one, block in zip(each, mapped)]
     else:
         expected = [fit_predict(block, scores.numpy(), block) for block in blocks]
-    found = fit_probe(seen, scores, chosen, prior)(torch.zeros(9), pooled)
+    found = fit_probe(seen, scores, chosen, prior_roots(chosen, prior))(torch.zeros(9), pooled)
     np.testing.assert_allclose(found, np.mean(expected, axis=0), rtol=1e-4, atol=1e-5)
 
 
@@ -48,9 +48,10 @@ def test_a_cell_predicts_what_a_fitted_probe_does(
     own = {"probe_share": 1.0, "probe_prior": strength, "probe_blocks": BLOCKS}
     chosen, pooled = settings.finetune.model_copy(update=own), seen.middle.mean(dim=1)
     given = pooled[:6].numpy(), scores[:6].numpy(), pooled[6:].numpy()
-    predicted, each = regress(*given, chosen, prior_roots(chosen, prior))
+    roots = prior_roots(chosen, prior)
+    predicted, each = regress(*given, chosen, roots)
     few = Features(seen.tokens[:6], seen.embeddings[:6], seen.weights, seen.middle[:6])
-    expected = fit_probe(few, scores[:6], chosen, prior)(torch.zeros(3), pooled[6:])
+    expected = fit_probe(few, scores[:6], chosen, roots)(torch.zeros(3), pooled[6:])
     np.testing.assert_allclose(predicted.clip(0, 1), expected, rtol=1e-4, atol=1e-5)
     assert each.shape == (len(NOISES if strength else ALPHAS), 3)
 
@@ -70,17 +71,15 @@ def test_the_probe_counts_by_its_share_and_stays_within_0_and_1() -> None:
     assert probe(torch.full((3,), 0.4), middle).tolist() == pytest.approx([0.55, 0.3, 0.475])
 
 
-def test_without_a_share_there_is_no_probe(
-    seen: Features, scores: torch.Tensor, settings: Params, prior: Prior
-) -> None:
-    assert fit_probe(seen, scores, settings.finetune.model_copy(update={"probe_share": 0.0}), prior) is None
+def test_without_a_share_there_is_no_probe(seen: Features, scores: torch.Tensor, settings: Params) -> None:
+    assert fit_probe(seen, scores, settings.finetune.model_copy(update={"probe_share": 0.0}), None) is None
 
 
-def test_features_without_what_it_reads_are_refused(scores: torch.Tensor, settings: Params, prior: Prior) -> None:
+def test_features_without_what_it_reads_are_refused(scores: torch.Tensor, settings: Params) -> None:
     with pytest.raises(UserError, match=r"finetune\.probe_blocks"):
         fit_probe(
             Features(torch.zeros(9, 2, 1, 4), torch.zeros(9, 2, 16), torch.full((2,), 0.5)),
             scores,
             settings.finetune,
-            prior,
+            None,
         )
