@@ -29,16 +29,16 @@ def load(path: Path, model: PromptedCLIP, blocks: Sequence[int]) -> Prior:
     width, count = model.clip.visual.output_dim, len(blocks)
     if about != _made_for(model, blocks):
         raise UserError(
-            f"{path}: was made for other prompts or other finetune.probe_blocks; `dvc repro prior` makes it anew"
+            f"{path}: was made for other prompts or other finetune.probe_blocks; `dvc repro pretrain` makes it anew"
         )
     if {name: tuple(value.shape) for name, value in kept.items()} != {
         "moved": (count, width, width),
         "direction": (count, width),
         "spread": (count,),
     } or not all(value.dtype == torch.float64 for value in kept.values()):
-        raise UserError(f"{path}: holds no prior of {width} channels; `dvc repro prior` makes it")
+        raise UserError(f"{path}: holds no prior of {width} channels; `dvc repro pretrain` makes it")
     if kept["spread"].min() < 1 / LARGEST or max(value.abs().max() for value in kept.values()) > LARGEST:
-        raise UserError(f"{path}: holds numbers that no embeddings have; `dvc repro prior` makes it anew")
+        raise UserError(f"{path}: holds numbers that no embeddings have; `dvc repro pretrain` makes it anew")
     return Prior(**kept)
 
 

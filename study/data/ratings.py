@@ -93,7 +93,7 @@ def main(
     """Read the human-rated set of params.yaml's section `target`, and deal its images to the repeats."""
     settings = params.load(params_path)
     if settings.target is None:
-        raise UserError(f"{params_path}: has no section target; see studies/livec/params.yaml")
+        raise UserError(f"{params_path}: has no section target; see human/params.yaml")
     deal = development_manifest if development else rated_manifest
     manifest = deal(settings.target, settings.grid.repeats, settings.compute.seed)
     out.mkdir(parents=True, exist_ok=True)
