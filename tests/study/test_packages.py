@@ -20,7 +20,7 @@ FILES = {
     for package in ("grmp", "study")
     for path in (ROOT / package).rglob("*.py")
 }
-IMPORTED_AS = {"scikit-image": "skimage", "opencv-python-headless": "cv2"}
+IMPORTED_AS = {"scikit-image": "skimage", "opencv-contrib-python-headless": "cv2"}
 """Names under which libraries are imported, where these are not those of their packages."""
 BLOCKED = "import sys\nsys.modules.update(dict.fromkeys({blocked}))\n"
 """None in the place of a module: its import fails, and who asks whether it is there is told that it is not."""
