@@ -75,11 +75,13 @@ lock:            ## requirements.txt anew from pyproject.toml (versions with has
 clean:           ## remove the environment and everything generated (reports/ stays)
 	rm -rf $(VENV) artifacts data .dvc/cache .dvc/tmp human/artifacts human/.dvc/cache human/.dvc/tmp
 
-# What was installed, and for which folder: clocks may be wrong, and a checkout may be copied or renamed.
+# What was installed, and for which folder: clocks may be wrong, and a checkout may be copied or renamed. Unpacked from
+# an archive, without git, both of DVC's projects must be told that there is none.
 WANTED := cat requirements.txt pyproject.toml && echo "$(CURDIR)"
 env:             ## the environment alone
 	@($(WANTED)) | cmp -s - $(VENV)/.ready || $(MAKE) -s --no-print-directory install
-	@test -e .git -o -e .dvc/config.local || $(BIN)/dvc config --local core.no_scm true  # unpacked from an archive
+	@test -e .git || for project in . human; do \
+		test -e $$project/.dvc/config.local || $(BIN)/dvc --cd $$project config --local core.no_scm true; done
 
 .PHONY: install
 install:
