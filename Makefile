@@ -11,7 +11,8 @@ export PYTHONUNBUFFERED := 1
 export PYTHONUTF8 := 1
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# A user without an entry in the machine's table of users, as in many containers, has neither.
+# A user without an entry in the machine's table of users, as in many containers, has neither, and dvc needs both; for
+# commands typed by hand `.venv/bin/activate` sets them.
 export HOME ?= $(CURDIR)
 export USER ?= user
 
@@ -94,4 +95,6 @@ install:
 	@$(BIN)/uv pip sync -q --require-hashes --python $(BIN)/python requirements.txt \
 		|| { echo "environment: not all of requirements.txt could be installed; the lines above name what is missing"; exit 1; }
 	@$(BIN)/uv pip install -q --no-deps --no-build-isolation --python $(BIN)/python -e .
+	@grep -q '^export HOME=' $(BIN)/activate \
+		|| echo 'export HOME="$${HOME:-$${VIRTUAL_ENV%/*}}" USER="$${USER:-user}"' >> $(BIN)/activate
 	@($(WANTED)) > $(VENV)/.ready
