@@ -11,7 +11,8 @@ export PYTHONUNBUFFERED := 1
 export PYTHONUTF8 := 1
 export UV_LINK_MODE ?= copy
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# A user without an entry in the machine's table of users, as in many containers, has neither.
+# A user without an entry in the machine's table of users, as in many containers, has neither, and dvc needs both; for
+# commands typed by hand `.venv/bin/activate` sets them.
 export HOME ?= $(CURDIR)
 export USER ?= user
 
@@ -75,11 +76,13 @@ lock:            ## requirements.txt anew from pyproject.toml (versions with has
 clean:           ## remove the environment and everything generated (reports/ stays)
 	rm -rf $(VENV) artifacts data .dvc/cache .dvc/tmp human/artifacts human/.dvc/cache human/.dvc/tmp
 
-# What was installed, and for which folder: clocks may be wrong, and a checkout may be copied or renamed.
+# What was installed, and for which folder: clocks may be wrong, and a checkout may be copied or renamed. Unpacked from
+# an archive, without git, both of DVC's projects must be told that there is none.
 WANTED := cat requirements.txt pyproject.toml && echo "$(CURDIR)"
 env:             ## the environment alone
 	@($(WANTED)) | cmp -s - $(VENV)/.ready || $(MAKE) -s --no-print-directory install
-	@test -e .git -o -e .dvc/config.local || $(BIN)/dvc config --local core.no_scm true  # unpacked from an archive
+	@test -e .git || for project in . human; do \
+		test -e $$project/.dvc/config.local || $(BIN)/dvc --cd $$project config --local core.no_scm true; done
 
 .PHONY: install
 install:
@@ -92,4 +95,6 @@ install:
 	@$(BIN)/uv pip sync -q --require-hashes --python $(BIN)/python requirements.txt \
 		|| { echo "environment: not all of requirements.txt could be installed; the lines above name what is missing"; exit 1; }
 	@$(BIN)/uv pip install -q --no-deps --no-build-isolation --python $(BIN)/python -e .
+	@grep -q '^export HOME=' $(BIN)/activate \
+		|| echo 'export HOME="$${HOME:-$${VIRTUAL_ENV%/*}}" USER="$${USER:-user}"' >> $(BIN)/activate
 	@($(WANTED)) > $(VENV)/.ready

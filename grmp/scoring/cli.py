@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from grmp.errors import UserError, in_one_line
 from grmp.io import paths
@@ -50,25 +50,17 @@ def _options(
 @app.command(
     epilog="`grmp score holiday/ 'scans/**/*.tif'`\n\n"
     "`grmp score photos --format csv > quality.csv`\n\n"
-    "`grmp score photo.jpg --checkpoint mine.safetensors --format json`"
+    "`grmp score photo.jpg --checkpoint mine.safetensors --scale own`"
 )
 def score(
     images: Annotated[list[str], typer.Argument(help="Files, folders (searched to any depth) or patterns in quotes.")],
     checkpoint: Annotated[Path, typer.Option(help="What judges: the study's own, or one of grmp fit.")] = paths.STUDY,
-    form: Annotated[
-        Literal["table", "csv", "json"], typer.Option("--format", help="How the scores are printed.")
-    ] = "table",
+    form: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="How they are printed.")] = "table",
     batch: Annotated[int, typer.Option(min=1, help="Images at a time; without effect on the scores.")] = 32,
-    device: Annotated[
-        Literal["auto", "cpu", "cuda"], typer.Option(help="Where to compute; auto: a GPU where there is one.")
-    ] = "auto",
-    resume: Annotated[
-        Path | None,
-        typer.Option(help="CSV to go on with: images that stand there are skipped, new rows are appended to it."),
-    ] = None,
-    interval: Annotated[
-        bool, typer.Option("--interval", help="Also between which scores the label is, in nine of ten cases.")
-    ] = False,
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="auto: a GPU where there is one.")] = "auto",
+    resume: Annotated[Path | None, typer.Option(help="CSV to go on with: skips its images, appends new rows.")] = None,
+    interval: Annotated[bool, typer.Option("--interval", help="Also where the label is in nine of ten cases.")] = False,
+    scale: Annotated[Literal["unit", "own"], typer.Option(help="0 to 1, or own: that of grmp fit --range.")] = "unit",
 ) -> None:
     """Score images: 1 is the best quality, 0 the worst.
 
@@ -79,27 +71,21 @@ def score(
     from grmp.scoring.inputs import find_images
     from grmp.scoring.scorer_file import load
 
-    if resume and interval:
-        raise typer.BadParameter("--resume goes on with scores alone; leave out --interval")
+    if resume and (interval or scale == "own"):
+        raise typer.BadParameter("--resume goes on with scores from 0 to 1; leave out --interval and --scale own")
     files, names = find_images(images), ("quality", "low", "high") if interval else ("quality",)
     scorer = load(checkpoint, device)
     files, opened = rows.resume(resume, files, scorer) if resume else (files, nullcontext(sys.stdout))
-    with opened as target, rows.WRITERS["csv" if resume else form](target, files, names) as write:
-        raise typer.Exit(_write_all(scorer.stream(files, batch, interval), len(files), write))
+    with opened as target, rows.writer("csv" if resume else form, target, files, names) as write:
+        raise typer.Exit(_write_all(scorer.stream(files, batch, interval, scale), len(files), write))
 
 
 def _write_all(stream: "Iterator[Scored]", total: int, write: "Callable[[Scored], None]") -> int:
     """Write results as they come, under a bar where standard error is a terminal; the exit status."""
     console, started, failed, done = Console(stderr=True), time.monotonic(), 0, 0
-    columns = (TextColumn("score"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-    shown = Progress(
-        *columns,
-        TimeRemainingColumn(),
-        console=console,
-        disable=not console.is_terminal,
-        transient=True,
-        redirect_stdout=sys.stdout.isatty(),  # or rows for a pipe would be printed above the bar
-    )
+    columns = ("score", BarColumn(), MofNCompleteColumn(), "{task.fields[rate]}", TimeRemainingColumn())
+    quiet, piped = not console.is_terminal, not sys.stdout.isatty()  # rows for a pipe are not to be above the bar
+    shown = Progress(*columns, console=console, disable=quiet, transient=True, redirect_stdout=not piped)
     status = 130  # as shells tell of Ctrl-C
     try:
         with shown as progress:
@@ -132,16 +118,10 @@ def fit(
     score_column: Annotated[str, typer.Option(help="Column of the scores, on any scale.")] = "mos",
     bounds: Annotated[
         tuple[float, float] | None,
-        typer.Option(
-            "--range",
-            metavar="LOW HIGH",
-            help="The worst and the best score that is possible (100 0 where higher is worse); "
-            "if left out, the table's least and greatest.",
-        ),
+        typer.Option("--range", metavar="WORST BEST", help="Possible scores (DMOS: 100 0); else the table's ends."),
     ] = None,
     higher_is: Annotated[
-        Literal["better", "worse"] | None,
-        typer.Option(help="What a higher score means; asked for where the scores go against the untuned model's."),
+        Literal["better", "worse"] | None, typer.Option(help="What a higher score means, where that is asked for.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Checkpoint to write.")] = paths.FITTED,
     params: Annotated[Path, typer.Option(help="The study's parameters.")] = Path("params.yaml"),
@@ -167,9 +147,7 @@ def fit(
 def suggest(
     data: Annotated[Path, typer.Argument(help="Folder of the images.")],
     count: Annotated[int, typer.Option(min=1, help="How many to name.")] = 25,
-    labelled: Annotated[
-        Path | None, typer.Option(help="Table of images that have labels already, in its column image.")
-    ] = None,
+    labelled: Annotated[Path | None, typer.Option(help="Table of images with labels, in its column image.")] = None,
     out: Annotated[Path, typer.Option(help="Table to write: image,mos, with mos empty.")] = Path("ratings.csv"),
     params: Annotated[Path, typer.Option(help="The study's parameters.")] = Path("params.yaml"),
 ) -> None:

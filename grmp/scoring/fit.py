@@ -47,8 +47,7 @@ def compute_features(
     model: PromptedCLIP, crops: UInt8[Tensor, "n view 3 s s"], settings: Method, runtime: Runtime
 ) -> Features:
     """What is learned from: tokens and `middle` behind `model`'s prompts, embeddings of the untouched CLIP."""
-    untouched = unprompted(model.clip, settings.prompts)
-    untouched.eval().requires_grad_(False).to(runtime.device)
+    untouched = unprompted(model.clip, settings.prompts).eval().requires_grad_(False).to(runtime.device)
     block = first_trained_block(model, settings.finetune.blocks)
     probe, title = settings.finetune.probe_blocks, "labelled images, with prompts"
     weights = view_weights(settings.image.views)
@@ -92,14 +91,13 @@ def fit(opinions: Opinions, settings: Method, out: Path, folders: Folders | None
     views, crop = settings.image.views, settings.image.crop
     crops = torch.stack([cut_views(read_input(path), views, crop) for path in opinions.paths])
     seen = compute_features(model, crops, settings, runtime)
-    bounds = opinions.ends()
-    targets = torch.from_numpy(scale(opinions.scores, bounds).astype(np.float32))
+    low, high = opinions.ends()
+    targets = torch.from_numpy(scale(opinions.scores, (low, high)).astype(np.float32))
     found, tuned = None, settings.finetune
     roots = prior_roots(tuned, taught)
     if tuned.probe_share:
         found = validate(seen.probed().numpy(), targets.double().numpy(), tuned, roots, settings.compute.seed)
     trained = adapt(model, roots, seen, targets, settings, runtime)
-    low, high = bounds
     told = opinions.bounds is not None
     labels = Labels(data=opinions.name, images=len(opinions.paths), low=low, high=high, range_given=told)
     held_out = found.held_out(untuned["quality"].to_numpy()) if found else None
@@ -112,13 +110,7 @@ def fit(opinions: Opinions, settings: Method, out: Path, folders: Folders | None
 
 
 def write(
-    out: Path,
-    scorer: Scorer,
-    labels: Labels,
-    held_out: HeldOut | None,
-    settings: Method,
-    runtime: Runtime,
-    clip: Path,
+    out: Path, scorer: Scorer, labels: Labels, held_out: HeldOut | None, settings: Method, runtime: Runtime, clip: Path
 ) -> Card:
     """Write a scorer as a checkpoint, and return the card that it carries."""
     card = Card(

@@ -63,9 +63,8 @@ def _pixels(source: Source) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def _name(source: Source) -> str:
-    if isinstance(source, str | Path):
-        return str(source)
-    return getattr(source, "filename", "") or f"an image in memory ({type(source).__name__})"
+    named = str(source) if isinstance(source, str | Path) else getattr(source, "filename", "")
+    return named or f"an image in memory ({type(source).__name__})"
 
 
 def find_images(given: Iterable[str | Path]) -> list[Path]:

@@ -4,7 +4,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -18,51 +18,33 @@ Write = Callable[[Scored], None]
 
 
 @contextmanager
-def _table(target: TextIO, files: list[Path], names: Sequence[str]) -> Iterator[Write]:
+def writer(form: str, target: TextIO, files: list[Path], names: Sequence[str]) -> Iterator[Write]:
+    """What writes a row to `target` as a `table`, `csv` or `json`: the image and its numbers of these names."""
     width = max([len("image"), *(len(str(path)) for path in files)])
-    print(f"{'image':{width}}", *(f"{name:6}" for name in names), sep="  ", file=target, flush=True)
-
-    def write(row: Scored) -> None:
-        numbers = (f"{getattr(row, name):.4f}" for name in names)
-        print(f"{row.image:{width}}", *numbers, sep="  ", file=target, flush=True)
-
-    yield write
-
-
-@contextmanager
-def _csv(target: TextIO, files: list[Path], names: Sequence[str]) -> Iterator[Write]:
-    writer = csv.writer(target, lineterminator="\n")
-    if target is sys.stdout or not target.tell():
-        writer.writerow(["image", *names])
-
-    def write(row: Scored) -> None:
-        writer.writerow([row.image, *(f"{getattr(row, name):.{DECIMALS}f}" for name in names)])
-        target.flush()
-
-    yield write
-
-
-@contextmanager
-def _json(target: TextIO, files: list[Path], names: Sequence[str]) -> Iterator[Write]:
-    before = "["
+    lines, before = csv.writer(target, lineterminator="\n"), "["
+    if form == "table":
+        print(f"{'image':{width}}", *(f"{name:>8}" for name in names), sep="  ", file=target, flush=True)
+    elif form == "csv" and (target is sys.stdout or not target.tell()):
+        lines.writerow(["image", *names])
 
     def write(row: Scored) -> None:
         nonlocal before
-        entry = {"image": row.image} | {name: round(getattr(row, name), DECIMALS) for name in names}
-        print(f"{before}\n {json.dumps(entry, ensure_ascii=False)}", end="", file=target, flush=True)
-        before = ","
+        numbers = {name: getattr(row, name) for name in names}
+        if form == "table":
+            print(f"{row.image:{width}}", *(f"{number:8.4f}" for number in numbers.values()), sep="  ", file=target)
+        elif form == "csv":
+            lines.writerow([row.image, *(f"{number:.{DECIMALS}f}" for number in numbers.values())])
+        else:
+            entry = {"image": row.image} | {name: round(number, DECIMALS) for name, number in numbers.items()}
+            print(f"{before}\n {json.dumps(entry, ensure_ascii=False)}", end="", file=target)
+            before = ","
+        target.flush()
 
     try:
         yield write
     finally:
-        print("[]" if before == "[" else "\n]", file=target, flush=True)
-
-
-WRITERS: dict[str, Callable[[TextIO, list[Path], Sequence[str]], AbstractContextManager[Write]]] = {
-    "table": _table,
-    "csv": _csv,
-    "json": _json,
-}
+        if form == "json":
+            print("[]" if before == "[" else "\n]", file=target, flush=True)
 
 
 def resume(path: Path, files: list[Path], scorer: Scorer) -> tuple[list[Path], TextIO]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-4  # of the range of values: what rounding does
 READERS = 4  # threads that decode and resize images while the model works
+Scale = Literal["unit", "own"]
+"""From 0 to 1, or between the worst and the best score that `grmp fit --range` was given."""
 
 
 class Scored(NamedTuple):
@@ -39,6 +41,11 @@ class Scored(NamedTuple):
     low: float = math.nan
     high: float = math.nan
 
+    def between(self, worst: float, best: float) -> "Scored":
+        """The same with `worst` in the place of 0 and `best` in that of 1; `low` stays the lesser."""
+        quality, low, high = (worst + (best - worst) * value for value in (self.quality, self.low, self.high))
+        return self._replace(quality=quality, low=min(low, high), high=max(low, high))
+
 
 class Scorer(nn.Module):
     """A no-reference quality metric: in (0, 1), higher is better, differentiable in the image. Its weights are frozen.
@@ -48,6 +55,10 @@ class Scorer(nn.Module):
         view: what it sees of an image.
         probe: averages a regression into the quality; None: the model alone.
     """
+
+    name = "this scorer"
+    own: tuple[float, float] | None = None
+    """The worst and the best score on the scale of its labels; like its name, known of a checkpoint alone."""
 
     def __init__(self, model: PromptedCLIP, view: Input, probe: Probe | None = None) -> None:
         super().__init__()
@@ -100,39 +111,36 @@ class Scorer(nn.Module):
         middle = mean(middle)
         return self.probe(mean(self.model.quality_logit(embeddings).sigmoid()), middle), middle
 
-    def score(self, images: Source | Iterable[Source], batch: int = 32, interval: bool = False) -> "pd.DataFrame":
+    def score(
+        self, images: Source | Iterable[Source], batch: int = 32, interval: bool = False, scale: Scale = "unit"
+    ) -> "pd.DataFrame":
         """Quality of files, Pillow images or RGB bytes (uint8, height x width x 3), `batch` at a time.
 
-        Returns one row per image, in their order: image (its path, or its place among those given), quality (in
-        (0, 1), higher is better; empty where it could not be read), error (what is wrong with it, else empty text), and
-        with `interval` also low and high, between which the image's label is in nine of ten cases.
+        Returns one row per image, in their order: image (its path, or its place among those given), quality (in (0, 1),
+        higher is better, or on the labels' `own` scale; empty where it could not be read), error (what is wrong with
+        it, else empty text), and with `interval` low and high, between which its label is in nine of ten cases.
 
         Raises:
-            UserError: an interval is asked for, and the checkpoint has no posterior.
+            UserError: an interval is asked for, and the checkpoint has no posterior; or its own scale, and it has none.
         """
         import pandas as pd  # takes a second to import, and `stream` does without
 
         given = [images] if isinstance(images, str | Path | Image.Image | np.ndarray) else images
-        table = pd.DataFrame(self.stream(given, batch, interval), columns=Scored._fields)
+        table = pd.DataFrame(self.stream(given, batch, interval, scale), columns=Scored._fields)
         return table if interval else table.drop(columns=["low", "high"])
 
-    def stream(self, images: Iterable[Source], batch: int = 32, interval: bool = False) -> Iterator[Scored]:
+    def stream(
+        self, images: Iterable[Source], batch: int = 32, interval: bool = False, scale: Scale = "unit"
+    ) -> Iterator[Scored]:
         """As `score`, one result after the other, in their order; never more than two batches are in memory."""
+        if scale == "own" and self.own is None:
+            raise UserError(f"{self.name}: has no scale but 0 to 1; `grmp fit --range WORST BEST` makes one that has")
+        worst, best = self.own if scale == "own" and self.own else (0, 1)
         with ThreadPoolExecutor(READERS) as pool:
-            place = 0
-            for sources, jobs in self._read_ahead(pool, iter(images), batch):
-                yield from self._finish(sources, jobs, place, interval)
-                place += len(sources)
-
-    def _read_ahead(
-        self, pool: ThreadPoolExecutor, images: Iterator[Source], batch: int
-    ) -> Iterator[tuple[list[Source], list[Future]]]:
-        ahead: tuple[list[Source], list[Future]] = ([], [])
-        while sources := list(islice(images, batch)):
-            ready, ahead = ahead, (sources, [pool.submit(self._read, source) for source in sources])
-            if ready[0]:
-                yield ready
-        yield ahead
+            left, place, ready = iter(images), 0, list[tuple[Source, Future]]()
+            while (ahead := [(image, pool.submit(self._read, image)) for image in islice(left, batch)]) or ready:
+                yield from (row.between(worst, best) for row in self._finish(ready, place, interval))
+                place, ready = place + len(ready), ahead
 
     def _read(self, source: Source) -> Float[Tensor, "view 3 s s"] | UserError:
         try:
@@ -141,13 +149,14 @@ class Scorer(nn.Module):
             return error
 
     @torch.inference_mode()
-    def _finish(self, sources: list[Source], jobs: list[Future], place: int, interval: bool) -> list[Scored]:
-        read = [job.result() for job in jobs]
+    def _finish(self, jobs: list[tuple[Source, Future]], place: int, interval: bool) -> list[Scored]:
+        names = [str(one) if isinstance(one, str | Path) else str(n) for n, (one, _) in enumerate(jobs, place)]
+        read = [job.result() for _, job in jobs]
         views = [value for value in read if not isinstance(value, UserError)]
         found = iter(self._numbers(torch.stack(views, dim=1).to(self.model.mean.device), interval) if views else [])
         return [
-            Scored(name, float("nan"), str(value)) if isinstance(value, UserError) else _scored(name, *next(found))
-            for name, value in zip(_names(sources, place), read)
+            Scored(name, math.nan, str(value)) if isinstance(value, UserError) else _scored(name, *next(found))
+            for name, value in zip(names, read)
         ]
 
     def _numbers(self, views: Float[Tensor, "view b 3 s s"], interval: bool) -> list[list[float]]:
@@ -168,9 +177,5 @@ def _check_range(images: Tensor) -> None:
 
 def _scored(name: str, quality: float, low: float = math.nan, high: float = math.nan) -> Scored:
     if not math.isfinite(quality):
-        return Scored(name, float("nan"), f"{name}: the model's score is not finite; its checkpoint is broken")
+        return Scored(name, math.nan, f"{name}: the model's score is not finite; its checkpoint is broken")
     return Scored(name, quality, "", low, high)
-
-
-def _names(sources: list[Source], place: int) -> list[str]:
-    return [str(source) if isinstance(source, str | Path) else str(place + n) for n, source in enumerate(sources)]

@@ -85,6 +85,8 @@ def load(path: str | Path = paths.STUDY, device: Literal["auto", "cpu", "cuda"] 
     except (RuntimeError, ValueError) as error:
         detail = " ".join(str(error).split())[:160]
         raise UserError(f"{path}: its weights are not those that it describes ({detail}); {REMEDY}") from None
+    ends = (blueprint.card.labels.low, blueprint.card.labels.high)  # 0 and 1: every score's scale, as the study's own
+    scorer.name, scorer.own = str(path), ends if blueprint.card.labels.range_given and ends != (0, 1) else None
     return scorer.to(place)
 
 

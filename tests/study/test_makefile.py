@@ -11,6 +11,7 @@ from conftest import ROOT
 from ruamel.yaml import YAML
 
 WANTED = ("requirements.txt", "pyproject.toml")
+PROJECTS = (".dvc", "human/.dvc")
 
 
 @pytest.fixture
@@ -21,8 +22,9 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / name).write_text(f"{name}\n")
     (tmp_path / ".venv/bin").mkdir(parents=True)
     (tmp_path / ".venv/.ready").write_text(f"requirements.txt\npyproject.toml\n{tmp_path}\n")
-    (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc/config.local").touch()
+    for project in PROJECTS:
+        (tmp_path / project).mkdir(parents=True)
+        (tmp_path / project / "config.local").touch()
     return tmp_path
 
 
@@ -68,6 +70,19 @@ def test_what_cannot_be_installed_leaves_the_environment_unfinished(folder: Path
         done = make_env(folder, "PYTHON=true")
         assert done.returncode != 0
         assert "environment: not all of requirements.txt could be installed" in done.stdout
+
+
+def test_without_git_both_projects_are_told_so_once(folder: Path) -> None:
+    dvc = folder / ".venv/bin/dvc"
+    dvc.write_text('#!/bin/sh\necho "$@"\n')
+    dvc.chmod(0o755)
+    assert make_env(folder).stdout == ""
+    for project in PROJECTS:
+        (folder / project / "config.local").unlink()
+    told = [f"--cd {name} config --local core.no_scm true" for name in (".", "human")]
+    assert make_env(folder).stdout.splitlines() == told
+    (folder / ".git").touch()
+    assert make_env(folder).stdout == ""
 
 
 def test_the_quick_check_makes_all_that_fine_tuning_reads() -> None:
