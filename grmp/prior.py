@@ -22,8 +22,6 @@ from grmp.model import PromptedCLIP
 from grmp.regression import coefficients
 from grmp.runtime import Runtime
 
-LARGEST = 1e12  # far beyond what embeddings of length 1 can give: a file with more is broken, and would overflow
-
 
 @dataclass(frozen=True)
 class Prior:

@@ -11,10 +11,10 @@ from grmp.prior import Prior
 from grmp.probe import Probe, ProbeSettings
 from grmp.settings import Finetune
 
+Roots = Float[np.ndarray, "block e e"]
 
-def fit_probe(
-    seen: Features, scores: Float[Tensor, " k"], settings: Finetune, roots: Float[np.ndarray, "block e e"] | None
-) -> Probe | None:
+
+def fit_probe(seen: Features, scores: Float[Tensor, " k"], settings: Finetune, roots: Roots | None) -> Probe | None:
     """The probe of labelled images' scores on the mean of their views; None with a share of 0.
 
     With `roots`, which are `prior_roots`, its weights are expected to be as the prior says.
@@ -25,8 +25,8 @@ def fit_probe(
     if not settings.probe_share:
         return None
     middle = seen.probed().transpose(0, 1).numpy()
-    share, informed = float(settings.probe_share), roots is not None
-    chosen = ProbeSettings(blocks=settings.probe_blocks, share=share, interval=informed)
+    share = float(settings.probe_share)
+    chosen = ProbeSettings(blocks=settings.probe_blocks, share=share, interval=roots is not None)
     probe = Probe(chosen, middle.shape[-1])
     if roots is None:
         found = [regression.coefficients(block, scores.numpy(), settings.standardise) for block in middle]
@@ -48,7 +48,7 @@ def regress(
     scores: Float[np.ndarray, " k"],
     test: Float[np.ndarray, "n block e"],
     settings: Finetune,
-    roots: Float[np.ndarray, "block e e"] | None,
+    roots: Roots | None,
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "strength n"]]:
     """Predictions for `test`, the mean of one regression behind each block, and those of every strength.
 
@@ -69,7 +69,7 @@ def regress(
     return np.mean(means, axis=0), np.mean(strengths, axis=0)
 
 
-def prior_roots(settings: Finetune, prior: Prior | None) -> Float[np.ndarray, "block e e"] | None:
+def prior_roots(settings: Finetune, prior: Prior | None) -> Roots | None:
     """The roots of the weights' prior covariance, for `regress`; None without a `prior`, or where none is asked for.
 
     They take seconds, and serve any number of regressions.

@@ -11,8 +11,6 @@ from grmp.io.tensors import read_checkpoint, write_tensors
 from grmp.model import PromptedCLIP
 from grmp.prior import Prior
 
-LARGEST = 1e12  # far beyond what embeddings of length 1 can give: a file with more is broken, and would overflow
-
 
 def save(path: Path, prior: Prior, model: PromptedCLIP, blocks: Sequence[int]) -> None:
     """Keep a prior of embeddings that `model` has behind `blocks`."""
@@ -37,7 +35,7 @@ def load(path: Path, model: PromptedCLIP, blocks: Sequence[int]) -> Prior:
         "spread": (count,),
     } or not all(value.dtype == torch.float64 for value in kept.values()):
         raise UserError(f"{path}: holds no prior of {width} channels; `dvc repro pretrain` makes it")
-    if kept["spread"].min() < 1 / LARGEST or max(value.abs().max() for value in kept.values()) > LARGEST:
+    if kept["spread"].min() < 1e-12 or max(value.abs().max() for value in kept.values()) > 1e12:  # would overflow
         raise UserError(f"{path}: holds numbers that no embeddings have; `dvc repro pretrain` makes it anew")
     return Prior(**kept)
 

@@ -21,7 +21,7 @@ from grmp.io.paths import Folders
 from grmp.io.prompts_file import load_prompts
 from grmp.model import PromptedCLIP, first_trained_block, unprompted
 from grmp.prior import Prior
-from grmp.probe_fit import fit_probe, prior_roots
+from grmp.probe_fit import Roots, fit_probe, prior_roots
 from grmp.runtime import Runtime, Stream, generator, start
 from grmp.scoring.card import Card, HeldOut, Labels, computed_on, parameters
 from grmp.scoring.inputs import read_input
@@ -58,7 +58,7 @@ def compute_features(
 
 def adapt(
     model: PromptedCLIP,
-    roots: Float[np.ndarray, "block e e"] | None,
+    roots: Roots | None,
     seen: Features,
     scores: Float[Tensor, " n"],
     settings: Method,
@@ -66,10 +66,9 @@ def adapt(
 ) -> Scorer:
     """A copy of `model`, fine-tuned on images and their scores in [0, 1], with a probe of prior `roots`."""
     model = copy.deepcopy(model).to(runtime.device)
-    labelled = label(model, seen, scores)
-    nobody = seen.at(torch.arange(0))
-    draws = generator(settings.compute.seed, Stream.FIT)
-    finetune(model, labelled, nobody, settings.finetune, settings.qgr, runtime, draws, f"fit {len(scores)} labels")
+    few, nobody = label(model, seen, scores), seen.at(torch.arange(0))
+    draws, title = generator(settings.compute.seed, Stream.FIT), f"fit {len(scores)} labels"
+    finetune(model, few, nobody, settings.finetune, settings.qgr, runtime, draws, title)
     return Scorer(model, settings.image, fit_probe(seen, scores, settings.finetune, roots)).to(runtime.device)
 
 
@@ -88,13 +87,12 @@ def fit(opinions: Opinions, settings: Method, out: Path, folders: Folders | None
         raise UserError(wrong)
     opinions.check_direction(untuned["quality"].to_numpy())
     model, taught = load_start(settings, folders, runtime)
-    views, crop = settings.image.views, settings.image.crop
-    crops = torch.stack([cut_views(read_input(path), views, crop) for path in opinions.paths])
+    sight = settings.image
+    crops = torch.stack([cut_views(read_input(path), sight.views, sight.crop) for path in opinions.paths])
     seen = compute_features(model, crops, settings, runtime)
     low, high = opinions.ends()
     targets = torch.from_numpy(scale(opinions.scores, (low, high)).astype(np.float32))
-    found, tuned = None, settings.finetune
-    roots = prior_roots(tuned, taught)
+    found, tuned, roots = None, settings.finetune, prior_roots(settings.finetune, taught)
     if tuned.probe_share:
         found = validate(seen.probed().numpy(), targets.double().numpy(), tuned, roots, settings.compute.seed)
     trained = adapt(model, roots, seen, targets, settings, runtime)
