@@ -71,12 +71,14 @@ def answer(reports: Path) -> str:
 
 
 def expected(reports: Path) -> str:
-    """The SRCC that a user with few labels may expect."""
+    """The SRCC that a user with few labels may expect, or with none."""
     runs = human_runs(reports)
     values = [f"{_middle(runs, 'full_probe', count):.3f} with {count}" for count in (10, 50, 200)]
+    simple = read_csv(reports / "livec/simple.csv")
+    none = median_interval(simple.loc[simple["method"] == "unlabelled", "srcc"])[0]
     return (
-        f"Expect an SRCC near {', '.join(values)} labels of photographs like LIVEC's: medians of the table below, "
-        "whose runs use larger crops and more steps than `grmp fit` ([human/README.md](human/README.md))."
+        f"Expect an SRCC near {none:.3f} without a label, {', '.join(values)} labels of photographs like LIVEC's: "
+        "medians of the table below, whose runs use larger crops and more steps than `grmp fit` ([human/README.md](human/README.md))."
     )
 
 

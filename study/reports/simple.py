@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from study.reports.comparisons import differences, paired_test
-from study.reports.style import title
+from study.reports.style import median_interval, median_level, title
 
 TITLES = {
     "brisque_ridge": "BRISQUE + ridge",
@@ -21,7 +21,8 @@ def simple_table(simple: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.D
         simple: columns method, count, srcc.
         cell: writes what stands for the repeats' values.
     """
-    table = simple.groupby(["method", "count"])["srcc"].agg(cell).unstack().fillna("")
+    labelled = simple[simple["method"].isin(TITLES)]
+    table = labelled.groupby(["method", "count"])["srcc"].agg(cell).unstack().fillna("")
     table = table.loc[list(TITLES)].rename(index=TITLES, columns=lambda count: f"{count} labels")
     return table.rename_axis(index="variant", columns=None).reset_index()
 
@@ -43,3 +44,17 @@ def simple_finding(simple: pd.DataFrame, results: pd.DataFrame, ratio: float) ->
         for method, one in tests.items()
     )
     return f"Mean paired differences of SRCC to *{title('ridge')}*, over all numbers of labels: {', '.join(told)}."
+
+
+def unlabelled_finding(simple: pd.DataFrame) -> str:
+    """What the scorer without labels reaches on the test parts: the median over the repeats.
+
+    Args:
+        simple: columns method, repeat, srcc; the method `unlabelled`.
+    """
+    found = simple.loc[simple["method"] == "unlabelled", "srcc"]
+    middle, low, high = median_interval(found)
+    return (
+        f"Without a rated image (ours, as `grmp score` after `make study`) the median SRCC is {middle:.3f} "
+        f"({100 * median_level(len(found)):.1f} % interval {low:.3f} to {high:.3f})."
+    )

@@ -1,62 +1,53 @@
-"""The study's own scoring checkpoint: the full recipe on all labels of the generated target's pool."""
+"""The study's own scoring checkpoint: what distortions of photographs teach, without a rated image (ours)."""
 
-import dataclasses
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from jaxtyping import Float
 
-from grmp.features import Features
-from grmp.finetune import predict
-from grmp.io import paths
+from grmp.io import backbone, paths
 from grmp.io.paths import Folders
-from grmp.model import first_trained_block
-from grmp.progress import MARK
-from grmp.runtime import Runtime
-from grmp.scoring.card import Labels
-from grmp.scoring.fit import adapt, write
+from grmp.runtime import start
+from grmp.scoring.card import Card, Labels, computed_on
 from grmp.scoring.scorer import Scorer
+from grmp.scoring.scorer_file import save
 from grmp.scoring.validation import agreement
 from study import params
 from study.command import run_command
-from study.params import Params
-from study.stages.inputs import read_inputs
+from study.data import sets
+from study.stages.unlabelled import BLOCKS, CROP, PENALTY, sample, teach, untouched_tower
 
-DATA = "generated target: mixtures of distortions, labels from a metric calibrated on KADID-10k's human scores"
-
-
-def judge(scorer: Scorer, features: Features, settings: Params, runtime: Runtime) -> Float[np.ndarray, " n"]:
-    """The scorer's quality of images whose features are at hand."""
-    block = first_trained_block(scorer.model, settings.finetune.blocks)
-    quality = predict(scorer.model, features, block, runtime)
-    if scorer.probe is None:
-        return quality.numpy()
-    return scorer.probe.cpu()(quality, features.probed()).numpy()
+DATA = "generated single distortions, labels from a metric calibrated on KADID-10k's human scores"
+HOW = "of the generated target's test part: mixtures of distortions, whose photographs were not seen"
 
 
 def main(
     out: Annotated[Path, typer.Argument(help="safetensors file to write")] = paths.STUDY,
     clip: Path = Folders.clip,
-    prompts: Path = Folders.prompts,
-    features: Path = Folders.features,
+    taught_by: Annotated[Path, typer.Option(help="the set that teaches")] = Path("artifacts/distorted/pretrain"),
     target: Path = Folders.target,
-    prior: Path = Folders.prior,
     params_path: Path = Path("params.yaml"),
 ) -> None:
-    """Fit the labelled pool, measure on the test part, and write the checkpoint that `grmp score` uses."""
+    """Learn from the generated pre-training images, measure on the target, and write what `grmp score` uses."""
     settings = params.load(params_path)
-    typer.echo(f"{MARK}release: reading weights and features")
-    folders = Folders(clip, prompts, features, target, prior)
-    inputs = read_inputs(folders, settings.compute, settings.prompts, settings.image, settings.finetune, repeats=1)
-    pool, test = inputs.folds[0].train, inputs.folds[0].test
-    seen = dataclasses.replace(inputs.meta, embeddings=inputs.plain.embeddings).at(pool)
-    scorer = adapt(inputs.pretrained, inputs.prior, seen, inputs.scores[pool], settings, inputs.runtime)
-    predicted, true = judge(scorer, inputs.meta.at(test), settings, inputs.runtime), inputs.scores[test].numpy()
-    held_out = agreement(predicted, true, "of the target's test part, whose photographs were not seen")
-    labels = Labels(data=DATA, images=len(pool), low=0, high=1, range_given=True)
-    typer.echo(write(out, scorer, labels, held_out, settings, inputs.runtime, clip).text())
+    runtime = start(settings.compute)
+    sight = settings.image.model_copy(update={"crop": CROP})
+    scorer = Scorer(untouched_tower(clip, CROP, settings), sight, None).to(runtime.device)
+    scorer.probe = teach(scorer.model, taught_by, sight, runtime).to(runtime.device)
+    manifest = sets.read_manifest(target)
+    test = manifest[manifest["part"] == "test"]
+    judged = scorer.score([target / name for name in test["image"]])
+    card = Card(
+        version=version("grmp"),
+        backbone=backbone.describe(clip),
+        labels=Labels(data=DATA, images=len(sample(sets.read_manifest(taught_by))), low=0, high=1, range_given=True),
+        held_out=agreement(judged["quality"].to_numpy(), sets.scores(test).numpy(), HOW),
+        computed=computed_on(runtime),
+        parameters={"image": sight.model_dump(mode="json"), "unlabelled": {"blocks": BLOCKS, "penalty": PENALTY}},
+    )
+    save(out, scorer, clip, settings.prompts.model_copy(update={"image_tokens": 0}), card)
+    typer.echo(card.text())
 
 
 if __name__ == "__main__":

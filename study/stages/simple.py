@@ -1,5 +1,7 @@
 """Simple rows on the grid's splits and labelled images: BRISQUE's features with ridge, and ridge behind one block.
 
+Beside them stands what no label of the set gives: `study.stages.unlabelled`, as the row with 0 labels.
+
 NIQE (Mittal, Soundararajan and Bovik, 2013) has no row: its features are BRISQUE's, of patches.
 """
 
@@ -19,12 +21,17 @@ from grmp.crops import to_array
 from grmp.io.files import write_whole
 from grmp.io.paths import Folders
 from grmp.metrics import DECIMALS, plcc, srcc
+from grmp.probe import Probe
 from grmp.progress import Progress
 from study import params
 from study.command import run_command
 from study.data import sets
 from study.params import label_count
 from study.stages.inputs import Inputs, labelled_indices, read_inputs
+from study.stages.unlabelled import teach, untouched_tower
+
+GENERATED = Path("artifacts/distorted/pretrain")
+COLUMNS = ["method", "labels", "count", "repeat", "srcc", "plcc"]
 
 
 def brisque_features(image: UInt8[Tensor, "3 h w"]) -> Float[np.ndarray, " 36"]:
@@ -85,12 +92,22 @@ def assess(inputs: Inputs, brisque: Float[np.ndarray, "n 36"], labels: int | flo
         (method, labels, count, repeat, srcc(predicted, truth), plcc(predicted, truth))
         for method, predicted in predict(inputs, brisque, count, repeat).items()
     ]
-    return pd.DataFrame(rows, columns=["method", "labels", "count", "repeat", "srcc", "plcc"])
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def assess_unlabelled(inputs: Inputs, probe: Probe) -> pd.DataFrame:
+    """A row per repeat, as of `assess`: what a probe predicts that has seen none of the set's labels."""
+    predicted, rows = probe(inputs.scores.new_zeros(len(inputs.scores)), inputs.plain.probed()).numpy(), []
+    for repeat, fold in enumerate(inputs.folds, 1):
+        truth = inputs.scores[fold.test].numpy()
+        rows.append(("unlabelled", 0, 0, repeat, srcc(predicted[fold.test], truth), plcc(predicted[fold.test], truth)))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def main(
     out: Annotated[Path, typer.Argument(help="the table to write")],
     target: Annotated[Path, typer.Option(help="folder with the rated set's manifest.csv")] = Path("artifacts/target"),
+    taught_by: Annotated[Path, typer.Option(help="the generated set behind 0 labels")] = GENERATED,
     params_path: Annotated[Path, typer.Option("--params", help="the params file")] = Path("params.yaml"),
 ) -> None:
     """Assess the simple rows on a rated set's splits; needs what `dvc repro features` makes."""
@@ -107,6 +124,9 @@ def main(
         for repeat in range(1, grid.repeats + 1)
         for labels in grid.labels
     ]
+    tower, blocks = untouched_tower(own.clip, settings.image.crop, settings), settings.finetune.probe_blocks
+    probe = teach(tower, taught_by, settings.image, inputs.runtime, blocks).cpu()
+    tables.append(assess_unlabelled(inputs, probe))
     write_whole(out, pd.concat(tables).round(DECIMALS).to_csv(index=False))
 
 

@@ -1,92 +1,79 @@
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from open_clip import CLIP
+from PIL import Image
 from ruamel.yaml import YAML
 
-from grmp.features import frozen_features
 from grmp.io import backbone
-from grmp.io.prior_file import save
-from grmp.io.prompts_file import save_prompts
 from grmp.metrics import srcc
-from grmp.model import PromptedCLIP, prompted
-from grmp.prior import Prior
-from grmp.runtime import Runtime
-from grmp.scoring.scorer import Input
 from grmp.scoring.scorer_file import load, read_card
 from study.data.sets import read_manifest, scores, write_manifest
 from study.params import Params
-from study.stages import features as stage_features
 from study.stages import release
 
-PARTS = ["train"] * 8 + ["test"] * 6
+CROP = 48
 
 
-@pytest.fixture
-def crops() -> torch.Tensor:
-    return torch.randint(0, 256, (14, 2, 3, 48, 48), dtype=torch.uint8)
+def write_set(folder: Path, photographs: int, part: str) -> None:
+    """Three images of each photograph: the more noise, the lower the score."""
+    (folder / "images").mkdir(parents=True)
+    rows = []
+    for photograph in range(photographs):
+        draw = np.random.default_rng(photograph)
+        smooth = np.asarray(Image.fromarray(draw.integers(0, 255, (6, 6, 3), dtype=np.uint8)).resize((64, 64)), float)
+        for level in range(3):
+            noisy = (smooth + draw.normal(0, 30 * level, smooth.shape)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(noisy).save(folder / f"images/{photograph}-{level}.png")
+            rows.append((f"images/{photograph}-{level}.png", f"p{photograph}", 0.9 - 0.3 * level))
+    table = pd.DataFrame(rows, columns=["image", "photograph", "score"])
+    write_manifest(folder, table.assign(part=part, distortions="11", levels="1", scene="animal"))
 
 
 @pytest.fixture
 def stages(
-    tmp_path: Path,
-    clip: CLIP,
-    config: dict,
-    model: PromptedCLIP,
-    settings: Params,
-    runtime: Runtime,
-    crops: torch.Tensor,
-    prior: Prior,
+    tmp_path: Path, clip: CLIP, config: dict, settings: Params, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Path]:
     """What earlier stages leave on disk, and the parameters that they ran with."""
-    names = ("clip.safetensors", "prompts.safetensors", "features", "target", "prior.safetensors", "params.yaml")
-    keys = ("clip", "prompts", "features", "target", "prior", "params_path")
-    paths = dict(zip(keys, (tmp_path / name for name in names)))
+    monkeypatch.setattr(release, "CROP", CROP)
+    paths = {
+        "clip": tmp_path / "clip.safetensors",
+        "taught_by": tmp_path / "pretrain",
+        "target": tmp_path / "target",
+        "params_path": tmp_path / "params.yaml",
+    }
     backbone.save(paths["clip"], clip, config, settings.backbone)
-    save_prompts(paths["prompts"], model)
-    save(paths["prior"], prior, model, settings.finetune.probe_blocks)
-    plain = prompted(clip, settings.prompts.model_copy(update={"image_tokens": 0})).eval()
-    for name, chosen in (("plain", plain), ("meta", model)):
-        found = frozen_features(chosen, crops, 1, runtime, name, probe_blocks=settings.finetune.probe_blocks)
-        stage_features.save(paths["features"] / f"{name}.safetensors", found)
+    write_set(paths["taught_by"], 8, "")
+    write_set(paths["target"], 4, "test")
     with paths["params_path"].open("w") as file:
         YAML(typ="safe").dump(settings.model_dump(mode="json"), file)
-    paths["target"].mkdir()
-    rows = {"image": "x.jpg", "photograph": "a", "distortions": "1", "levels": "1", "scene": "animal"}
-    drawn = torch.rand(len(PARTS)).tolist()
-    write_manifest(paths["target"], pd.DataFrame({"score": drawn, "part": PARTS} | rows))
     return paths
 
 
-def test_the_pools_labels_are_learned_and_the_test_part_measures(
-    stages: dict[str, Path], tmp_path: Path, crops: torch.Tensor, capsys: pytest.CaptureFixture[str]
+def test_distorted_images_teach_and_the_target_measures(
+    stages: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "grmp.safetensors"
     release.main(out, **stages)
-    card = read_card(out)
+    card, scorer, manifest = read_card(out), load(out, "cpu"), read_manifest(stages["target"])
     assert card.text() in capsys.readouterr().out
-    assert (card.labels.images, card.held_out.images) == (8, 6)
-    manifest = read_manifest(stages["target"])
-    true = scores(manifest[manifest["part"] == "test"]).numpy()
-    scorer = load(out, "cpu")
-    assert scorer.probe.settings.share == 0.7
-    scorer.view = Input(views=((48, 1),), crop=48)  # the crops are judged as they are
-    views = scorer(crops[8:].flatten(0, 1) / 255)
-    predicted = views.unflatten(0, (6, 2)).mean(dim=1).numpy()
-    assert card.held_out.srcc == pytest.approx(srcc(predicted, true), abs=1e-4)
+    assert (card.labels.images, card.held_out.images) == (24, 12)
+    assert (scorer.probe.settings.share, scorer.view.crop) == (1.0, CROP)
+    judged = scorer.score([stages["target"] / name for name in manifest["image"]])["quality"].to_numpy()
+    assert card.held_out.srcc == pytest.approx(srcc(judged, scores(manifest).numpy()), abs=1e-4)
 
 
-def test_corrupting_the_test_scores_changes_no_weight(stages: dict[str, Path], tmp_path: Path) -> None:
+def test_the_targets_scores_change_no_weight(stages: dict[str, Path], tmp_path: Path) -> None:
     models, cards = [], []
     for _ in range(2):
         release.main(tmp_path / "grmp.safetensors", **stages)
         models.append(load(tmp_path / "grmp.safetensors", "cpu").state_dict())
         cards.append(read_card(tmp_path / "grmp.safetensors"))
         manifest = read_manifest(stages["target"])
-        test = manifest["part"] == "test"
-        write_manifest(stages["target"], manifest.assign(score=manifest["score"].where(~test, 1 - manifest["score"])))
+        write_manifest(stages["target"], manifest.assign(score=1 - manifest["score"]))
     assert all(torch.equal(value, models[1][name]) for name, value in models[0].items())
     assert cards[0].held_out.srcc == pytest.approx(-cards[1].held_out.srcc, abs=1e-4)
 

@@ -14,11 +14,13 @@ from torch import Tensor
 from grmp import regression
 from grmp.errors import UserError
 from grmp.features import Features
-from study.reports.simple import TITLES, simple_finding, simple_table
+from grmp.metrics import srcc
+from grmp.probe import Probe, ProbeSettings
+from study.reports.simple import TITLES, simple_finding, simple_table, unlabelled_finding
 from study.reports.tables import median_cell
 from study.stages.cells import regression as ridge_row
 from study.stages.inputs import Inputs, labelled_indices
-from study.stages.simple import assess, brisque_features, predict, predict_by_block
+from study.stages.simple import assess, assess_unlabelled, brisque_features, predict, predict_by_block
 from study.variants import VARIANTS
 
 COUNT = 6
@@ -133,3 +135,16 @@ def test_the_report_shows_both_rows_and_compares_them_with_the_frozen_ridge(rows
     assert "BRISQUE + ridge* -0.200 (" in sentence
     assert "labels)* +0.200 (" in sentence
     assert "not in this grid" in simple_finding(rows, ridge.assign(variant="full"), ratio=0.3)
+
+
+def test_what_no_label_gives_is_a_row_per_repeat_and_a_sentence(study: Inputs) -> None:
+    probe = Probe(ProbeSettings(blocks=study.finetune.probe_blocks, share=1.0), study.plain.probed().shape[-1])
+    probe.weight.normal_()
+    table = assess_unlabelled(study, probe)
+    assert table["repeat"].tolist() == list(range(1, study.repeats + 1))
+    assert (table["count"] == 0).all()
+    judged = probe(torch.zeros(len(study.scores)), study.plain.probed())
+    test = study.folds[0].test
+    assert table["srcc"][0] == pytest.approx(srcc(judged[test].numpy(), study.scores[test].numpy()))
+    told = pd.DataFrame({"method": "unlabelled", "repeat": range(10), "srcc": np.linspace(0.6, 0.7, 10)})
+    assert "median SRCC is 0.650 (97.9 % interval 0.611 to 0.689)" in unlabelled_finding(told)
