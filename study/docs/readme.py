@@ -78,7 +78,8 @@ def expected(reports: Path) -> str:
     none = median_interval(simple.loc[simple["method"] == "unlabelled", "srcc"])[0]
     return (
         f"Expect an SRCC near {none:.3f} without a label, {', '.join(values)} labels of photographs like LIVEC's: "
-        "medians of the table below, whose runs use larger crops and more steps than `grmp fit` ([human/README.md](human/README.md))."
+        "medians of the table below, whose runs use larger crops and more steps than `grmp fit` "
+        "([human/README.md](human/README.md))."
     )
 
 
