@@ -25,7 +25,7 @@ study: env       ## regenerate every result: environment, then `dvc repro`
 	@dvc repro
 
 human: env rated-set  ## the study on human scores: make human DATA=FOLDER (see human/README.md)
-	@cd human && dvc repro
+	@cd human && $(if $(PRESET),python -m study.preset params.yaml $(PRESET).yaml &&) dvc repro
 
 human-quick: env rated-set  ## three splits of it again, against what is committed
 	@cd human && dvc repro -q features && python -m study.running.notebook ../notebooks/03_finetune.ipynb \

@@ -1,17 +1,28 @@
-"""A preset: a file with other values for some keys of params.yaml, such as `human/published.yaml`."""
+"""A preset: a file with other values for some keys of params.yaml, such as `human/published.yaml`.
+
+`python -m study.preset params.yaml biq2021.yaml` writes its values into params.yaml, where the comments stay.
+"""
 
 from collections.abc import Mapping
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
+from ruamel.yaml import YAML
 
 from grmp.errors import UserError
+from grmp.io.files import write_whole
 from grmp.io.plain import parse
 from grmp.settings import check, read_yaml
+from study.command import run_command
 from study.params import Params
 
 
 def load_preset(base: Path, preset: Path, changes: Mapping[str, Any] | None = None) -> Params:
-    """The settings of `base` with the keys of `preset`, and then those of `changes`, at their new values; no choices.
+    """The settings of `base` with the keys of `preset`, and then those of `changes`, at their new values.
+
+    Choices are the preset's alone.
 
     Args:
         base: a params.yaml.
@@ -55,3 +66,27 @@ def parse_changes(given: list[str]) -> dict[str, Any]:
         except ValueError as error:
             raise UserError(f"--set {text}: {error}") from None
     return changes
+
+
+def main(
+    base: Annotated[Path, typer.Argument(help="the params.yaml that is changed")],
+    preset: Annotated[Path, typer.Argument(help="sections with some of their keys; its choices replace all others")],
+) -> None:
+    """Write the values of PRESET into BASE, whose comments stay."""
+    load_preset(base, preset)
+    yaml = YAML()
+    yaml.width, yaml.preserve_quotes = 1000, True
+    yaml.representer.add_representer(
+        type(None), lambda dumper, _: dumper.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    tree = yaml.load(base)
+    tree["choices"] = {}
+    for section, keys in yaml.load(preset).items():
+        tree[section].update(keys)
+    text = StringIO()
+    yaml.dump(tree, text)
+    write_whole(base, text.getvalue())
+
+
+if __name__ == "__main__":
+    run_command(main)

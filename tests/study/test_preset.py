@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from grmp.errors import UserError
 from study.docs.params_page import parameters_page, read_comments
 from study.params import load
-from study.preset import load_preset, parse_changes
+from study.preset import load_preset, main, parse_changes
 
 ROOT = Path(__file__).parents[2]
 BASE, PRESET = ROOT / "human/params.yaml", ROOT / "human/published.yaml"
@@ -85,3 +85,15 @@ def test_changes_come_after_the_preset() -> None:
 def test_a_change_that_cannot_be_is_told(change: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         load_preset(BASE, PRESET, parse_changes([change]))
+
+
+@pytest.mark.parametrize("name", ["biq2021", "published"])
+def test_a_preset_is_written_into_the_params_file_and_nothing_else_changes(name: str, tmp_path: Path) -> None:
+    preset, written = ROOT / f"human/{name}.yaml", tmp_path / "params.yaml"
+    written.write_bytes(BASE.read_bytes())
+    main(written, preset)
+    assert load(written) == load_preset(BASE, preset)
+    set_by = {line.split(":")[0].strip() for line in preset.read_text(encoding="utf-8").splitlines()}
+    before, after = (path.read_text(encoding="utf-8").splitlines() for path in (BASE, written))
+    touched = {line.split(":")[0].strip() for line in set(before) ^ set(after)}
+    assert touched <= set_by | {"choices"} | set(load(BASE).choices)
