@@ -12,8 +12,7 @@ from grmp.errors import UserError
 from grmp.scoring.scorer import Scored, Scorer
 
 DECIMALS, HEADING = 6, "image,quality\n"
-NEARLY = 1e-3
-"""How far a score may be from the one in a file that is gone on with: rounding on another machine."""
+NEARLY = 1e-3  # how far a score may be from the one in a file that is gone on with: rounding on another machine
 Write = Callable[[Scored], None]
 
 

@@ -9,6 +9,8 @@ from study.reports.style import median_interval, title, variants_in
 
 LIVEC_RATIO = 233 / 929
 """Test images by the other images of each of LIVEC's ten splits, which share images with one another."""
+BIQ2021_RATIO = 0.25
+"""The same of BIQ2021's random splits, whose test parts are a fifth."""
 
 
 class Difference(NamedTuple):

@@ -65,9 +65,20 @@ def answer(reports: Path) -> str:
         f"- as published elsewhere, with other backbones, sizes and protocols: {theirs}.",
         "",
         f"Averaged over {_listed(runs)} labels, MPP adds {paired(runs, *MPP, LIVEC_RATIO)} "
-        f"and QGR {paired(runs, *QGR, LIVEC_RATIO)}; both intervals are of one pre-training.",
+        f"and QGR {paired(runs, *QGR, LIVEC_RATIO)}; both intervals are of one pre-training. {replicated(reports)}",
     ]
     return "\n".join(lines)
+
+
+def replicated(reports: Path) -> str:
+    """What both ideas add over several pre-trainings."""
+    held = read_csv(reports / "livec/components.csv").set_index("idea")
+    told = " and ".join(
+        f"{idea} {row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
+        for idea, row in held.loc[["MPP", "QGR"]].iterrows()
+    )
+    first = held.iloc[0]
+    return f"Over {first['draws']} pre-trainings, with {first['count']} labels: {told}."
 
 
 def expected(reports: Path) -> str:

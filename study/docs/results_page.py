@@ -6,10 +6,12 @@ import pandas as pd
 from scipy import stats
 
 from grmp.io.table import read_csv
-from study.docs.evidence import LIVEC_RATIO, means, medians, optimism, paired
+from study.docs.evidence import BIQ2021_RATIO, LIVEC_RATIO, means, medians, optimism, paired
 from study.docs.readme import Blocks
 from study.reports.published import published
-from study.reports.style import copy_table, title
+from study.reports.replicated import replication_table
+from study.reports.simple import simple_table, unlabelled_finding
+from study.reports.style import copy_table, median_interval, title
 
 COMPARED = (
     ("full", "without_mpp"),
@@ -83,6 +85,19 @@ def choices(reports: Path) -> str:
     return copy_table(told[["changes", "srcc", "difference", "interval", "p"]].rename(columns={"srcc": "SRCC"}))
 
 
+def pretrainings(reports: Path) -> str:
+    """What every idea adds over several pre-trainings."""
+    table = replication_table(read_csv(reports / "livec/components.csv"))
+    return copy_table(table.rename(columns=lambda name: name.replace("sd ", "standard deviation ")))
+
+
+def simple(reports: Path) -> str:
+    """Simple rows on the same splits and labels, and what no label gives."""
+    rows = read_csv(reports / "livec/simple.csv")
+    table = simple_table(rows, lambda values: "{:.3f} ({:.3f} to {:.3f})".format(*median_interval(values)))
+    return f"{copy_table(table)}\n\n{unlabelled_finding(rows)}"
+
+
 def strengths(reports: Path) -> str:
     """Mean SRCC at every strength of the projection, on the generated target."""
     found = read_csv(reports / "lambda.csv").groupby("strength", as_index=False)["srcc"].mean()
@@ -105,6 +120,12 @@ BLOCKS: Blocks = {
     "livec_tests": tests,
     "livec_optimism": looks,
     "livec_choices": choices,
+    "livec_pretrainings": pretrainings,
+    "livec_simple": simple,
+    "biq2021_medians": lambda reports: copy_table(medians(read_csv(reports / "biq2021/runs.csv"))),
+    "biq2021_differences": lambda reports: copy_table(
+        differences(read_csv(reports / "biq2021/runs.csv"), BIQ2021_RATIO)
+    ),
     "generated_means": lambda reports: copy_table(means(_generated(reports))),
     "generated_differences": lambda reports: copy_table(differences(_generated(reports), 0.0)),
     "strengths": strengths,

@@ -12,7 +12,7 @@ from study.reports.comparisons import pair_name, probability
 from study.reports.style import FAINT, INK, closed, new_axes
 
 ROW = 0.34  # inches
-TARGET_LOOKS = (("#0072B2", "o"), ("#B34A00", "s"))
+TARGET_LOOKS = (("#0072B2", "o"), ("#B34A00", "s"), ("#00795A", "^"))
 """Colour and marker per target."""
 
 
@@ -60,7 +60,7 @@ def ideas_plot(targets: dict[str, pd.DataFrame]) -> Figure:
         targets: rows of `compare_variants`, by what the legend calls the target.
     """
     ideas = list(dict.fromkeys(idea for table in targets.values() for idea in table["idea"].dropna() if idea))
-    axes = new_axes(6.2, 0.62 * len(ideas) + 1.3)
+    axes = new_axes(6.2, 0.31 * len(ideas) * len(targets) + 1.3)
     for index, (name, table) in enumerate(targets.items()):
         shift = 0.14 * (len(targets) - 1) - 0.28 * index
         _idea_rows(axes, ideas, table, shift, TARGET_LOOKS[index % len(TARGET_LOOKS)], name)

@@ -26,7 +26,11 @@ from study.reports.looks import LOOKS
 from study.reports.style import set_style
 
 TITLE = "grmp: is it the prompts, or the gradients?"
-TARGETS = {"": "on the generated target", "livec": "on people's scores (LIVEC)"}
+TARGETS = {
+    "": "on the generated target",
+    "livec": "on people's scores (LIVEC)",
+    "biq2021": "on people's scores (BIQ2021)",
+}
 """What is said of a target's comparisons, by their folder below the reports."""
 
 Tree = dict[str, dict[str, dict[str, float]]]
@@ -77,6 +81,12 @@ REPORTS = (
         "People's scores",
         "The variants on photographs that people have rated, beside published results.",
         lambda folder: _best(folder / "livec"),
+    ),
+    Report(
+        "biq2021/report.html",
+        "Other people's scores",
+        "The same settings on BIQ2021, without the images on which they were chosen.",
+        lambda folder: _best(folder / "biq2021"),
     ),
     Report(
         "04_ablation.html",

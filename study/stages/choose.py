@@ -32,6 +32,7 @@ from study import params
 from study.command import run_command
 from study.data import datasets, sets
 from study.data.splits import random_split, set_aside
+from study.params import Params
 from study.running.kept import KeptFile
 
 LABELS = (10, 25, 50, 100, 200)
@@ -136,6 +137,22 @@ class Embedder:
         return torch.stack([torch.stack(parts).mean(dim=0) for parts in scales.values()]).mean(dim=0)
 
 
+def own_embedder(settings: Params, folder: Path) -> Embedder:
+    """An embedder by the study's own prompts and by the untouched tower, after `dvc repro pretrain`."""
+    clip = backbone.load(Folders.clip, settings.image.crop)
+    models = {
+        True: load_prompts(Folders.prompts, clip, settings.prompts),
+        False: unprompted(clip, settings.prompts),
+    }
+    return Embedder(models, settings.image.crop, start(settings.compute), folder)
+
+
+def looked_at(rated: Path, images: int) -> pd.DataFrame:
+    """The rows of the rated set in a folder, scores in 0 to 1, on which settings are chosen."""
+    table, aside = set_aside(datasets.read("csv", rated, scale=(0, 1)), rated, images)
+    return table[aside].reset_index(drop=True)
+
+
 def draws_of(manifest: pd.DataFrame, folder: Path, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Indices of labelled images, in the order in which they are drawn, and of test images: 30 %, contents whole."""
     for draw in range(count):
@@ -191,12 +208,8 @@ def main(
     params_path: Annotated[Path, typer.Option("--params", help="the params file")] = Path("params.yaml"),
 ) -> None:
     """Compare `OPTIONS` on a rated set and write the table; needs what `dvc repro pretrain` makes."""
-    settings, own = params.load(params_path), Folders()
-    runtime, clip = start(settings.compute), backbone.load(own.clip, settings.image.crop)
-    models = {True: load_prompts(own.prompts, clip, settings.prompts), False: unprompted(clip, settings.prompts)}
-    embedder = Embedder(models, settings.image.crop, runtime, folder)
-    table, aside = set_aside(datasets.read("csv", rated, scale=(0, 1)), rated, images)
-    table = table[aside].reset_index(drop=True)
+    settings = params.load(params_path)
+    embedder, table = own_embedder(settings, folder), looked_at(rated, images)
     source = Path(str(settings.pretrain.source))
     tasks = sets.read_manifest(source)
     tasks = tasks.iloc[np.sort(np.random.default_rng(3).permutation(len(tasks))[:distorted])]

@@ -10,18 +10,12 @@ import typer
 from jaxtyping import Float
 from torch import Tensor
 
-from grmp.io import backbone
 from grmp.io.files import write_whole
-from grmp.io.paths import Folders
-from grmp.io.prompts_file import load_prompts
 from grmp.metrics import srcc
-from grmp.model import unprompted
-from grmp.runtime import start
 from study import params
 from study.command import run_command
-from study.data import datasets, sets
-from study.data.splits import set_aside
-from study.stages.choose import BLOCKS, BOTH, Embedder
+from study.data import sets
+from study.stages.choose import BLOCKS, BOTH, looked_at, own_embedder
 from study.stages.unlabelled import learn_unlabelled, sample
 
 CENTRES = ((256, 1, False), ("native", 1, False))
@@ -67,12 +61,7 @@ def main(
     params_path: Annotated[Path, typer.Option("--params", help="the params file")] = Path("params.yaml"),
 ) -> None:
     """Compare towers, blocks and penalties without a label; needs what `dvc repro pretrain` makes."""
-    settings, own = params.load(params_path), Folders()
-    runtime, clip = start(settings.compute), backbone.load(own.clip, settings.image.crop)
-    models = {True: load_prompts(own.prompts, clip, settings.prompts), False: unprompted(clip, settings.prompts)}
-    embedder = Embedder(models, settings.image.crop, runtime, folder)
-    table, aside = set_aside(datasets.read("csv", rated, scale=(0, 1)), rated, images)
-    table = table[aside].reset_index(drop=True)
+    embedder, table = own_embedder(params.load(params_path), folder), looked_at(rated, images)
     source = Path("artifacts/distorted/pretrain")
     manifest = sample(sets.read_manifest(source))
     pictures, teaching = list(sets.read_images(rated, table)), list(sets.read_images(source, manifest))
