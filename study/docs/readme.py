@@ -11,7 +11,7 @@ import pandas as pd
 
 from grmp.errors import UserError
 from grmp.io.table import read_csv
-from study.docs.evidence import LIVEC_RATIO, means, medians, optimism, paired
+from study.docs.evidence import BIQ2021_RATIO, LIVEC_RATIO, means, medians, optimism, paired
 from study.reports.published import LIVEC
 from study.reports.style import copy_table, median_interval, median_level, title
 
@@ -103,19 +103,18 @@ def findings(reports: Path) -> str:
     }
     development = read_csv(reports / "development.csv").set_index(["option", "labels"])
     scales = development.loc[("both", 50)]
-    suggested = read_csv(reports / "livec/suggested.csv").pivot(
-        index="repeat", columns=["images", "labels"], values="srcc"
-    )
-    picked = (suggested["suggested"] - suggested["random"]).mean()
+    picked, elsewhere = (_suggested(reports / name / "suggested.csv") for name in ("livec", "biq2021"))
+    other = read_csv(reports / "biq2021/runs.csv")
     few, many = (paired(human, "full_probe", "probe", LIVEC_RATIO, count).mean for count in (10, 200))
     sentences = {
         "A simple baseline": f"Ridge regression on the middle blocks against *{title('full')}*, 50 labels: "
         f"{paired(human, 'probe', 'full', LIVEC_RATIO, 50)}; on the generated target, all counts, "
         f"{paired(generated, 'probe', 'full').mean:+.3f}.",
-        "MPP": f"{paired(human, *MPP, LIVEC_RATIO)}. Part of that is the backbone: its text tower knows no word about "
+        "MPP": f"{paired(human, *MPP, LIVEC_RATIO)}; on BIQ2021 {paired(other, *MPP, BIQ2021_RATIO)}. Part "
+        "of that is the backbone: its text tower knows no word about "
         "quality, so that without MPP all must come from the labels.",
-        "QGR": f"{paired(human, *QGR, LIVEC_RATIO)}. On the generated target, where its sign has changed from one "
-        f"pre-training to the next, {paired(generated, *QGR)}.",
+        "QGR": f"{paired(human, *QGR, LIVEC_RATIO)}; on BIQ2021 {paired(other, *QGR, BIQ2021_RATIO)}. On the generated "
+        f"target, where its sign has changed from one pre-training to the next, {paired(generated, *QGR)}.",
         "Prompts, prior and fine-tuning together (ours)": f"Against ridge regression on the middle blocks {few:+.3f} "
         f"with 10 labels and {many:+.3f} with 200.",
         "Controls of QGR (ours)": f"With 50 labels a random direction in the place of the semantic one changes SRCC by "
@@ -125,7 +124,8 @@ def findings(reports: Path) -> str:
         f"50 labels gains {scales['gain']:+.4f} (standard error {scales['gain_error']:.4f}) by a crop of the image in "
         "its own pixels beside those at 256.",
         "Which images to label (ours)": "Labels of the images that `grmp suggest` names, in the place of random ones, "
-        f"change the probe's mean SRCC on LIVEC by {picked[10]:+.3f} with 10 and {picked[50]:+.3f} with 50.",
+        f"change the probe's mean SRCC on LIVEC by {picked[10]:+.3f} with 10 and {picked[50]:+.3f} with 50, on "
+        f"BIQ2021 by {elsewhere[10]:+.3f} and {elsewhere[50]:+.3f}.",
         "Selecting on the test part": f"The best of four evaluated steps is {optimism(human).to_numpy().mean():.3f} "
         "above the last one on average: a lower bound of what the published protocol's hundreds of evaluations add.",
     }
@@ -140,6 +140,12 @@ BLOCKS: Blocks = {
     "findings": findings,
 }
 """What stands between `<!-- generated: NAME -->` and `<!-- end -->`."""
+
+
+def _suggested(path: Path) -> pd.Series:
+    """What labels of suggested images change, by their number."""
+    table = read_csv(path).pivot(index="repeat", columns=["images", "labels"], values="srcc")
+    return (table["suggested"] - table["random"]).mean()
 
 
 def _middle(runs: pd.DataFrame, variant: str, count: int) -> float:
