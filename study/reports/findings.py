@@ -100,15 +100,14 @@ def training_findings(results: pd.DataFrame, steps: pd.DataFrame) -> list[str]:
 
 
 def grid_findings(
-    grid: Grid, comparisons: pd.DataFrame, labels: float, evaluations: int, middle: Callable[[pd.Series], float]
+    grid: Grid, comparisons: pd.DataFrame, labels: float, middle: Callable[[pd.Series], float]
 ) -> list[str]:
-    """What a grid shows: the best variant, what each idea adds, what picking on the test part would have claimed.
+    """What a grid shows: the best variant, and what each idea adds.
 
     Args:
         grid: the runs.
         comparisons: of `compare_variants`; only what was stated beforehand is told.
         labels: the number of labels whose best variant is named.
-        evaluations: test evaluations along a run.
         middle: of the repeats' SRCC, the mean or the median.
     """
     values = grid.at(labels).groupby("variant")["srcc"].agg(middle)
@@ -119,9 +118,20 @@ def grid_findings(
     return [
         f"With {name} labels the highest {word} SRCC is {values[best]:.3f}, of *{title(best)}*{plain}.",
         *(claim(f"**{row.idea}** (*{title(row.a)}* − *{title(row.b)}*)", row) for row in ideas),
-        f"Picking the best of {evaluations} steps on the test part would have added {optimism(grid.results):.4f} SRCC "
-        "to a fine-tuned run on average; a choice among more steps adds at least as much.",
     ]
+
+
+def optimism_finding(results: pd.DataFrame, evaluations: int) -> str:
+    """What picking on the test part would have claimed.
+
+    Args:
+        results: columns variant, srcc, srcc_best.
+        evaluations: test evaluations along a run.
+    """
+    return (
+        f"Picking the best of {evaluations} steps on the test part would have added {optimism(results):.4f} SRCC "
+        "to a fine-tuned run on average; a choice among more steps adds at least as much."
+    )
 
 
 def sweep_finding(strengths: pd.DataFrame) -> str:
@@ -194,9 +204,9 @@ def suggested_finding(suggested: pd.DataFrame, ratio: float) -> str:
     gains = table["suggested"] - table["random"]
     tests = {count: paired_test(gains[count].to_numpy(), ratio) for count in gains}
     told = (f"{one['difference']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f}) with {n}" for n, one in tests.items())
-    covered = suggested.groupby("labels")["coverage"].mean()
+    covered = suggested[suggested["images"] == "random"].groupby("labels")["coverage"].mean()
     held = ", ".join(f"{100 * share:.0f} % with {count}" for count, share in covered.items())
     return (
         f"Labels of suggested instead of random images change SRCC by {', '.join(told)} labels. "
-        f"Intervals that are meant to hold nine of ten labels hold {held}."
+        f"With random images labelled, intervals that are meant to hold nine of ten labels hold {held}."
     )
