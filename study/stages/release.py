@@ -16,7 +16,7 @@ from grmp.scoring.validation import agreement
 from study import params
 from study.command import run_command
 from study.data import sets
-from study.stages.unlabelled import BLOCKS, CROP, PENALTY, sample, teach, untouched_tower
+from study.stages.unlabelled import BLOCKS, PENALTY, SIGHT, sample, teach, untouched_tower
 
 DATA = "generated single distortions, labels from a metric calibrated on KADID-10k's human scores"
 HOW = "of the generated target's test part: mixtures of distortions, whose photographs were not seen"
@@ -32,9 +32,8 @@ def main(
     """Learn from the generated pre-training images, measure on the target, and write what `grmp score` uses."""
     settings = params.load(params_path)
     runtime = start(settings.compute)
-    sight = settings.image.model_copy(update={"crop": CROP})
-    scorer = Scorer(untouched_tower(clip, CROP, settings), sight, None).to(runtime.device)
-    scorer.probe = teach(scorer.model, taught_by, sight, runtime).to(runtime.device)
+    scorer = Scorer(untouched_tower(clip, SIGHT.crop, settings), SIGHT, None).to(runtime.device)
+    scorer.probe = teach(scorer.model, taught_by, SIGHT, runtime).to(runtime.device)
     manifest = sets.read_manifest(target)
     test = manifest[manifest["part"] == "test"]
     judged = scorer.score([target / name for name in test["image"]])
@@ -44,7 +43,7 @@ def main(
         labels=Labels(data=DATA, images=len(sample(sets.read_manifest(taught_by))), low=0, high=1, range_given=True),
         held_out=agreement(judged["quality"].to_numpy(), sets.scores(test).numpy(), HOW),
         computed=computed_on(runtime),
-        parameters={"image": sight.model_dump(mode="json"), "unlabelled": {"blocks": BLOCKS, "penalty": PENALTY}},
+        parameters={"image": SIGHT.model_dump(mode="json"), "unlabelled": {"blocks": BLOCKS, "penalty": PENALTY}},
     )
     save(out, scorer, clip, settings.prompts.model_copy(update={"image_tokens": 0}), card)
     typer.echo(card.text())

@@ -26,8 +26,8 @@ from grmp.settings import Input
 from study.data import sets
 from study.params import Params
 
-CROP = 224
-"""Pixels of a crop's side, as CLIP was trained; the study's own crops may be smaller, to save time."""
+SIGHT = Input(views=((256, 2), ("native", 1)), crop=224)
+"""What it sees of an image: crops of the size that CLIP was trained with; the study's may be smaller, to save time."""
 BLOCKS = (8, 9, 10)
 IMAGES = 500
 PENALTY = 6e-3

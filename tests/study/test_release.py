@@ -11,11 +11,12 @@ from ruamel.yaml import YAML
 from grmp.io import backbone
 from grmp.metrics import srcc
 from grmp.scoring.scorer_file import load, read_card
+from grmp.settings import Input
 from study.data.sets import read_manifest, scores, write_manifest
 from study.params import Params
 from study.stages import release
 
-CROP = 48
+SIGHT = Input(views=((48, 2),), crop=48)
 
 
 def write_set(folder: Path, photographs: int, part: str) -> None:
@@ -38,7 +39,7 @@ def stages(
     tmp_path: Path, clip: CLIP, config: dict, settings: Params, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, Path]:
     """What earlier stages leave on disk, and the parameters that they ran with."""
-    monkeypatch.setattr(release, "CROP", CROP)
+    monkeypatch.setattr(release, "SIGHT", SIGHT)
     paths = {
         "clip": tmp_path / "clip.safetensors",
         "taught_by": tmp_path / "pretrain",
@@ -61,7 +62,7 @@ def test_distorted_images_teach_and_the_target_measures(
     card, scorer, manifest = read_card(out), load(out, "cpu"), read_manifest(stages["target"])
     assert card.text() in capsys.readouterr().out
     assert (card.labels.images, card.held_out.images) == (24, 12)
-    assert (scorer.probe.settings.share, scorer.view.crop) == (1.0, CROP)
+    assert (scorer.probe.settings.share, scorer.view.crop) == (1.0, 48)
     judged = scorer.score([stages["target"] / name for name in manifest["image"]])["quality"].to_numpy()
     assert card.held_out.srcc == pytest.approx(srcc(judged, scores(manifest).numpy()), abs=1e-4)
 
