@@ -48,11 +48,16 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
+ON_PEOPLE = [f"reports/{name}/{file}" for name in ("livec", "biq2021") for file in ("comparisons.csv", "metrics.json")]
+"""What the study of generated images reads of those of human scores."""
+
+
 def make_clone(folder: Path) -> None:
     """Copy what git would, with small stand-ins for photographs and CLIP; `folder` becomes a repository of its own."""
     files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True)
     for name in files.stdout.splitlines():
-        if name.startswith(("reports/", "assets/", "dvc.lock", "tests/")) or not (ROOT / name).is_file():
+        left_out = name.startswith(("reports/", "assets/", "dvc.lock", "tests/")) and name not in ON_PEOPLE
+        if left_out or not (ROOT / name).is_file():
             continue
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
