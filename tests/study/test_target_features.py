@@ -81,7 +81,9 @@ def test_images_of_a_rated_set_lie_in_its_own_folder_and_may_be_squashed(
     (tmp_path / "target/images").rename(tmp_path / "images")
     target = {"title": "t", "report": "r", "name": "csv", "folder": str(tmp_path), "scale": None, "splits": "s"}
     for fit in ("crops", "squash"):
-        changed = settings.model_dump(mode="json") | {"target": {**target, "development": 0, "fit": fit}}
+        changed = settings.model_dump(mode="json") | {
+            "target": {**target, "development": 0, "held_back": 0, "fit": fit}
+        }
         with stages["params_path"].open("w") as file:
             YAML(typ="safe").dump(changed, file)
         features.main(tmp_path / fit, **stages)
