@@ -71,14 +71,21 @@ def answer(reports: Path) -> str:
 
 
 def replicated(reports: Path) -> str:
-    """What both ideas add over several pre-trainings."""
+    """What both ideas add over several pre-trainings, and the means behind each: the tables show the first."""
+    runs = read_csv(reports / "livec/replication.csv")
+    means = runs.groupby(["variant", "draw"])["srcc"].mean()
+    each = {name: ", ".join(f"{mean:.3f}" for mean in means[name]) for name in ("full", "full_probe")}
     held = read_csv(reports / "livec/components.csv").set_index("idea")
     told = " and ".join(
         f"{idea} {row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
         for idea, row in held.loc[["MPP", "QGR"]].iterrows()
     )
     first = held.iloc[0]
-    return f"Over {first['draws']} pre-trainings, with {first['count']} labels: {told}."
+    best = ", the best of them" if means["full"].idxmax() == 1 else ""
+    return (
+        f"Over {first['draws']} pre-trainings, with {first['count']} labels: {told}. Mean SRCC behind each: "
+        f"{each['full']} (full), {each['full_probe']} (with the probe); the tables below show the first{best}."
+    )
 
 
 def expected(reports: Path) -> str:
