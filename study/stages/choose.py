@@ -34,6 +34,7 @@ from study.data import datasets, sets
 from study.data.splits import random_split, set_aside
 from study.params import Params
 from study.running.kept import KeptFile
+from study.stages.unlabelled import sample
 
 LABELS = (10, 25, 50, 100, 200)
 BLOCKS = (7, 8, 9, 10, 11, 12)
@@ -211,8 +212,7 @@ def main(
     settings = params.load(params_path)
     embedder, table = own_embedder(settings, folder), looked_at(rated, images)
     source = Path(str(settings.pretrain.source))
-    tasks = sets.read_manifest(source)
-    tasks = tasks.iloc[np.sort(np.random.default_rng(3).permutation(len(tasks))[:distorted])]
+    tasks = sample(sets.read_manifest(source), distorted)
     pictures, teaching = list(sets.read_images(rated, table)), list(sets.read_images(source, tasks))
     given, found = list(draws_of(table, rated, draws)), {}
     progress = Progress("options", len(OPTIONS), "options")

@@ -16,7 +16,7 @@ from grmp.scoring.validation import agreement
 from study import params
 from study.command import run_command
 from study.data import sets
-from study.stages.unlabelled import BLOCKS, PENALTY, SIGHT, sample, teach, untouched_tower
+from study.stages.unlabelled import BLOCKS, GENERATED, PENALTY, SIGHT, sample, teach, untouched_tower
 
 DATA = "generated single distortions, labels from a metric calibrated on KADID-10k's human scores"
 HOW = "of the generated target's test part: mixtures of distortions, whose photographs were not seen"
@@ -25,7 +25,7 @@ HOW = "of the generated target's test part: mixtures of distortions, whose photo
 def main(
     out: Annotated[Path, typer.Argument(help="safetensors file to write")] = paths.STUDY,
     clip: Path = Folders.clip,
-    taught_by: Annotated[Path, typer.Option(help="the set that teaches")] = Path("artifacts/distorted/pretrain"),
+    taught_by: Annotated[Path, typer.Option(help="the set that teaches")] = GENERATED,
     target: Path = Folders.target,
     params_path: Path = Path("params.yaml"),
 ) -> None:

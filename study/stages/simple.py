@@ -28,9 +28,8 @@ from study.command import run_command
 from study.data import sets
 from study.params import label_count
 from study.stages.inputs import Inputs, labelled_indices, read_inputs
-from study.stages.unlabelled import teach, untouched_tower
+from study.stages.unlabelled import GENERATED, teach, untouched_tower
 
-GENERATED = Path("artifacts/distorted/pretrain")
 COLUMNS = ["method", "labels", "count", "repeat", "srcc", "plcc"]
 
 

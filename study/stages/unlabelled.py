@@ -28,6 +28,8 @@ from study.params import Params
 
 SIGHT = Input(views=((256, 2), ("native", 1)), crop=224)
 """What it sees of an image: crops of the size that CLIP was trained with; the study's may be smaller, to save time."""
+GENERATED = Path("artifacts/distorted/pretrain")
+"""The generated set of single distortions, which teaches it."""
 BLOCKS = (8, 9, 10)
 IMAGES = 500
 PENALTY = 6e-3
@@ -40,9 +42,9 @@ def untouched_tower(clip: Path, crop: int, settings: Params) -> PromptedCLIP:
     return unprompted(backbone.load(clip, crop), settings.prompts).eval().requires_grad_(False)
 
 
-def sample(manifest: pd.DataFrame) -> pd.DataFrame:
-    """At most `IMAGES` rows of a manifest, always the same ones, in its order."""
-    return manifest.iloc[np.sort(np.random.default_rng(3).permutation(len(manifest))[:IMAGES])]
+def sample(manifest: pd.DataFrame, most: int = IMAGES) -> pd.DataFrame:
+    """At most so many rows of a manifest, always the same ones, in its order."""
+    return manifest.iloc[np.sort(np.random.default_rng(3).permutation(len(manifest))[:most])]
 
 
 def learn_unlabelled(
