@@ -12,7 +12,6 @@ from PIL import Image
 
 from benchmarks import measure, table
 from benchmarks.options import Pairs, command
-from grmp.crops import resize_image
 from grmp.io.decode import read_image
 from grmp.runtime import Runtime
 from study import params
@@ -21,6 +20,7 @@ from study.data import photos
 from study.data.distortions import LEVELS
 from study.data.generate import Recipe, render, single_recipes, write_images
 from study.data.labels import similarity
+from study.data.pixels import resize_image
 
 CPU = Runtime(torch.device("cpu"), "fp32")
 

@@ -111,16 +111,6 @@ def _interpolate(images: Num[Tensor, "*b 3 h w"], sides: tuple[int, int]) -> Num
     return resized.reshape(*images.shape[:-2], *sides)
 
 
-def resize_image(image: UInt8[np.ndarray, "h w 3"], short_side: int) -> UInt8[np.ndarray, "H W 3"]:
-    """As `resize`, of an array."""
-    return to_array(resize(to_tensor(image), short_side))
-
-
 def to_tensor(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[Tensor, "3 h w"]:
     """Pixels as torch has them, in memory of their own."""
     return torch.from_numpy(image.copy()).permute(2, 0, 1)
-
-
-def to_array(image: UInt8[Tensor, "3 h w"]) -> UInt8[np.ndarray, "h w 3"]:
-    """Pixels as NumPy has them."""
-    return image.permute(1, 2, 0).contiguous().numpy()

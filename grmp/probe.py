@@ -56,7 +56,8 @@ class Probe(nn.Module):
     def margin(self, middle: Float[Tensor, "b block e"]) -> Float[Tensor, " b"]:
         """How far on either side of the quality the label is in nine of ten cases, as the regressions know it.
 
-        The mean over the blocks: they learned from the same labels, so that their errors are taken to be the same.
+        The mean over the blocks by their shares, whose squares are in `form` and `noise`: they learned from the same
+        labels, so that their errors are taken to be the same.
 
         Raises:
             UserError: it has no posterior (`settings.interval`).
@@ -65,4 +66,4 @@ class Probe(nn.Module):
             raise UserError("this checkpoint knows no intervals; `grmp fit` makes one that does (finetune.probe_prior)")
         away = middle.float() - self.centre
         spread = torch.einsum("bke,kef,bkf->bk", away, self.form, away).clamp(0)
-        return (spread + self.noise).sqrt().mean(dim=1)
+        return (spread + self.noise).sqrt().sum(dim=1)

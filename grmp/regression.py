@@ -1,71 +1,22 @@
-"""Regressions on frozen embeddings from a few labels: ridge, and Bayesian where a prior of the weights is known.
+"""Bayesian ridge regression on frozen embeddings from a few labels.
 
-Ridge chooses one strength by leave-one-out. The Bayesian regression averages over all noise levels of the labels,
-weighted by marginal likelihood (MacKay, Neural Computation 1992): with ten labels, the best strength is mostly chance.
+It averages over all noise levels of the labels, weighted by marginal likelihood (MacKay, Neural Computation 1992): with
+ten labels, the best strength of a penalty is mostly chance. Several regressions, on embeddings read behind different
+blocks, are stacked (Breiman, Machine Learning 1996).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy import stats
-from sklearn.base import RegressorMixin
-from sklearn.linear_model import Ridge, RidgeCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from scipy import optimize, stats
 
-ALPHAS = np.logspace(-3, 3, 13)
-"""Strengths among which leave-one-out error on the labelled images alone decides: for embeddings of length 1, whose
-variance sums to about 0.1 over the channels."""
-ALPHAS_STANDARDISED = np.logspace(-3, 5, 17)
-"""The same for channels of variance 1, whose squares are larger."""
 NOISES = np.logspace(-2.5, 2.5, 21)
 """Variances of the noise, as multiples of that of the weights, all alike probable beforehand. Where the labels are few,
 noise without end and none at all stay possible: the ends of this grid are part of what is assumed."""
-
-
-def fit_predict(
-    train: Float[np.ndarray, "k e"],
-    scores: Float[np.ndarray, " k"],
-    test: Float[np.ndarray, "n e"],
-    standardise: bool = False,
-) -> Float[np.ndarray, " n"]:
-    """Predictions for `test` of the ridge whose strength leave-one-out chooses on the labelled images.
-
-    With `standardise`, every channel is first brought to mean 0 and variance 1 over the labelled images.
-
-    >>> embeddings, scores = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([0.0, 0.2, 0.4, 0.6])
-    >>> fit_predict(embeddings, scores, np.array([[1.5]])).round(3)
-    array([0.3])
-    """
-    return _scaled(RidgeCV(_strengths(standardise)), standardise).fit(train, scores).predict(test)
-
-
-def coefficients(
-    train: Float[np.ndarray, "k e"], scores: Float[np.ndarray, " k"], standardise: bool = False
-) -> tuple[Float[np.ndarray, " e"], float]:
-    """Weights and bias of the ridge of `fit_predict`, for embeddings as they come."""
-    bias = fit_predict(train, scores, np.zeros((1, train.shape[1])), standardise)[0]
-    return fit_predict(train, scores, np.eye(train.shape[1]), standardise) - bias, float(bias)
-
-
-def predict_each(
-    train: Float[np.ndarray, "k e"],
-    scores: Float[np.ndarray, " k"],
-    test: Float[np.ndarray, "n e"],
-    standardise: bool = False,
-) -> Float[np.ndarray, "alpha n"]:
-    """Predictions for every strength of the penalty, among which selection on the test part would choose."""
-    fitted = (_scaled(Ridge(alpha), standardise).fit(train, scores) for alpha in _strengths(standardise))
-    return np.stack([one.predict(test) for one in fitted])
-
-
-def _strengths(standardise: bool) -> Float[np.ndarray, " alpha"]:
-    return ALPHAS_STANDARDISED if standardise else ALPHAS
-
-
-def _scaled(ridge: RegressorMixin, standardise: bool) -> RegressorMixin:
-    return make_pipeline(StandardScaler(), ridge) if standardise else ridge
+TRUST = 5.0
+"""Strength of the trust in the first of several regressions: twice as many labels, all for another one, halve it.
+Chosen on BIQ2021."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +29,7 @@ class Posterior:
         centre: mean of the embeddings, where the mean of the scores is predicted.
         level: mean of the scores.
         scales: variance of the weights a priori, as the scores tell it under each level of noise.
+        left_out: what every label is predicted to be without it, by leave-one-out.
         known: along each of `directions`, the share of that variance which the labels take away.
         directions: orthonormal, in which the labelled embeddings differ.
     """
@@ -87,6 +39,7 @@ class Posterior:
     centre: Float[np.ndarray, " e"]
     level: float
     scales: Float[np.ndarray, " noise"]
+    left_out: Float[np.ndarray, " k"]
     known: Float[np.ndarray, "noise r"]
     directions: Float[np.ndarray, "r e"]
 
@@ -130,5 +83,26 @@ def fit_bayes(train: Float[np.ndarray, "k e"], scores: Float[np.ndarray, " k"]) 
     volume = np.log(variances).sum(axis=1) + (free - len(sizes)) * np.log(NOISES)
     evidence = -0.5 * (volume + free * np.log(np.maximum(misfit, np.finfo(float).tiny)))
     odds = np.exp(evidence - evidence.max())
-    told = (centre, float(level), misfit / free, sizes**2 / variances, right)
-    return Posterior((sizes * seen / variances) @ right, odds / odds.sum(), *told)
+    odds, known = odds / odds.sum(), sizes**2 / variances
+    kept = odds @ known
+    own = 1 / len(train) + kept @ left**2  # by how much each label moves its own prediction
+    left_out = scores - (scores - level - (kept * seen) @ left) / np.maximum(1 - own, np.finfo(float).eps)
+    told = (centre, float(level), misfit / free, left_out, known, right)
+    return Posterior((sizes * seen / variances) @ right, odds, *told)
+
+
+def stack(left_out: Float[np.ndarray, "block k"], scores: Float[np.ndarray, " k"]) -> Float[np.ndarray, " block"]:
+    """Shares of several regressions in their mean, none of them negative.
+
+    By least squares they predict `scores` from what each regression predicts without the label at hand. Beforehand all
+    is the first one's, by `TRUST`.
+
+    >>> scores = np.array([0.0, 1.0, 2.0, 3.0])
+    >>> stack(np.stack([scores[::-1], scores]), scores).round(2).tolist()
+    [0.38, 0.62]
+    """
+    level, unit = scores.mean(), scores.std() or 1.0
+    beforehand, certain = np.sqrt(TRUST) * np.eye(len(left_out)), 1e3 * np.ones(len(left_out))  # that they add up to 1
+    rows = np.vstack([(left_out - level).T / unit, beforehand, certain])
+    shares, _ = optimize.nnls(rows, np.concatenate([(scores - level) / unit, beforehand[0], certain[:1]]))
+    return shares / shares.sum()

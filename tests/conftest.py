@@ -40,7 +40,7 @@ SMALL = {
     "prompts": {"context": 4, "image_tokens": 2, "depth": 3, "dropout": 0.1, "projection": True},
     "align": {"width": 32, "layers": 3, "heads": 2, "context_length": 32, "crops": 2, "steps": 20},
     "image": {"crop": 48, "views": ((48, 2),)},
-    "finetune": {"blocks": 2, "steps": 4, "batch": 4, "evaluations": 2},
+    "finetune": {"blocks": 2, "steps": 4, "batch": 4, "evaluations": 2, "probe_blocks": (8, 9, 10)},
     "qgr": {"when": "aligned", "strength": 1.0, "scope": "tensor"},
     "pretrain": {
         "algorithm": "fomaml",

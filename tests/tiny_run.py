@@ -9,7 +9,7 @@ import torch
 from conftest import CONFIG, ROOT, SMALL
 from PIL import Image
 
-from grmp.crops import even_crops, resize_image
+from grmp.crops import even_crops
 from grmp.errors import in_one_line
 from grmp.features import frozen_features
 from grmp.io import backbone
@@ -21,6 +21,7 @@ from grmp.runtime import Runtime, Stream, generator, start
 from grmp.settings import Compute
 from study.data import generate, photos, sets
 from study.data.labels import similarity
+from study.data.pixels import resize_image
 from study.data.sets import Fold
 from study.data.tasks import make_pools
 from study.params import Params, load

@@ -94,7 +94,7 @@ def fit(opinions: Opinions, settings: Method, out: Path, folders: Folders | None
     targets = torch.from_numpy(scale(opinions.scores, (low, high)).astype(np.float32))
     found, tuned, roots = None, settings.finetune, prior_roots(settings.finetune, taught)
     if tuned.probe_share:
-        found = validate(seen.probed().numpy(), targets.double().numpy(), tuned, roots, settings.compute.seed)
+        found = validate(seen.probed().numpy(), targets.double().numpy(), roots, settings.compute.seed)
     trained = adapt(model, roots, seen, targets, settings, runtime)
     told = opinions.bounds is not None
     labels = Labels(data=opinions.name, images=len(opinions.paths), low=low, high=high, range_given=told)

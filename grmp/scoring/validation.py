@@ -13,7 +13,6 @@ from sklearn.model_selection import RepeatedKFold
 from grmp.metrics import DECIMALS, Scores, fit_logistic, srcc
 from grmp.probe_fit import regress
 from grmp.scoring.card import HeldOut
-from grmp.settings import Finetune
 
 FOLDS, REPEATS = 5, 10
 FEWEST = 10
@@ -69,7 +68,6 @@ class Validation:
 def validate(
     middle: Float[np.ndarray, "n block e"],
     scores: Float[np.ndarray, " n"],
-    settings: Finetune,
     roots: Float[np.ndarray, "block e e"] | None,
     seed: int,
 ) -> Validation | None:
@@ -88,7 +86,7 @@ def validate(
         order = draw.permutation(train)
         for rows, size in zip(predicted, sizes):
             seen = order[:size]  # the whole of it for the last
-            found, _ = regress(middle[seen], scores[seen], middle, settings, roots)
+            found, _ = regress(middle[seen], scores[seen], roots).predict(middle)
             rows[number // FOLDS, test] = ((found - found.mean()) / (found.std() or 1.0))[test]
     means = (float(np.mean([srcc(row, scores) for row in rows])) for rows in predicted)
     return Validation(predicted[-1], scores, {size: round(mean, DECIMALS) for size, mean in zip(sizes, means)}, seed)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from grmp.crops import resize_image
 from jaxtyping import UInt8
 from PIL import Image
 
@@ -17,6 +16,7 @@ from grmp.progress import Progress
 from study.data.distortions import DISTORTIONS, LEVELS, distort
 from study.data.labels import similarity
 from study.data.photos import Photograph
+from study.data.pixels import resize_image
 from study.params import Distort
 from study.running.parallel import run_pieces
 

@@ -77,6 +77,11 @@ def full_images(folder: Path, manifest: pd.DataFrame) -> Iterator[UInt8[Tensor, 
     return (to_tensor(read_image(folder / name)) for name in manifest["image"])
 
 
+def sample(manifest: pd.DataFrame, most: int) -> pd.DataFrame:
+    """At most so many rows of a manifest, always the same ones, in its order."""
+    return manifest.iloc[np.sort(np.random.default_rng(3).permutation(len(manifest))[:most])]
+
+
 def scores(manifest: pd.DataFrame) -> torch.Tensor:
     """Scores in [0, 1], higher is better, as float32 [n]."""
     return torch.from_numpy(manifest["score"].to_numpy(np.float32))

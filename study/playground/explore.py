@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from grmp.crops import at_scale, centre_views, cut_views, resize_image, to_array, to_tensor
+from grmp.crops import at_scale, centre_views, cut_views, to_tensor
 from grmp.errors import UserError
 from grmp.io.decode import read_image
 from grmp.model import PromptedCLIP
@@ -18,6 +18,7 @@ from grmp.runtime import Runtime
 from grmp.settings import Input
 from study.data.distortions import LEVELS, SMALLEST_SIDE, Image, distort
 from study.data.labels import LabelMap, similarity
+from study.data.pixels import resize_image, to_array
 from study.playground.view import View, crop_size, view
 
 PRETRAINED = "pre-trained prompts"

@@ -16,6 +16,7 @@ from grmp.probe_fit import prior_roots, regress
 from grmp.settings import Qgr
 from study.params import label_count
 from study.stages.inputs import Inputs, labelled_indices
+from study.stages.ridge import fit_predict, predict_each
 from study.stages.tuning import tune_all
 from study.variants import VARIANTS, Variant
 
@@ -32,18 +33,24 @@ class Cell:
 def regression(
     inputs: Inputs, variant: Variant, count: int, repeat: int
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, "strength n"]]:
-    """What `probe.regress` makes of the frozen embeddings, at the end of the tower or, for a probe, in its middle.
+    """Predictions from frozen embeddings, and those of every strength of the penalty, or level of noise.
 
-    A probe behind MPP has the prior that MPP's images taught.
+    By ridge regression at the end of the tower; by Bayesian ones in its middle for a probe, which behind MPP have the
+    prior that MPP's images taught.
 
     Raises:
         UserError: the features were made without what the probe reads.
     """
     features, indices = inputs.features_of(variant), labelled_indices(inputs, count, repeat)
-    read = features.probed() if variant.probe else features.average(features.embeddings)[:, None]
-    given = (read[indices].numpy(), inputs.scores[indices].numpy(), read[inputs.folds[repeat - 1].test].numpy())
-    prior = inputs.prior if variant.probe and variant.mpp else None
-    return regress(*given, inputs.finetune, prior_roots(inputs.finetune, prior))
+    read = features.probed() if variant.probe else features.average(features.embeddings)
+    few, scores, test = (
+        part.numpy() for part in (read[indices], inputs.scores[indices], read[inputs.folds[repeat - 1].test])
+    )
+    if variant.probe:
+        roots = prior_roots(inputs.finetune, inputs.prior if variant.mpp else None)
+        return regress(few, scores, roots).predict(test)
+    given = few, scores, test, inputs.finetune.standardise
+    return fit_predict(*given), predict_each(*given)
 
 
 def run_cell(

@@ -19,7 +19,7 @@ from study.data.tasks import read_tasks
 from study.params import Params
 from study.running.notebook import run_notebook
 from study.stages.features import compute_features, load, read_crops
-from study.stages.inputs import Inputs
+from study.stages.inputs import Inputs, gather
 from study.stages.pretraining import learn_prior
 from study.variants import Variant
 
@@ -97,16 +97,13 @@ def assemble(base: Params, settings: Params, variant: Variant, own: Folders, mad
     bare, mpp = unprompted(clip, settings.prompts), variant.mpp
     model = load_prompts(made.prompts, clip, settings.prompts) if mpp else bare
     plain, informed = find(bare, "plain", cut), mpp and variant.probe
-    return Inputs(
+    return gather(
+        settings,
+        manifest,
         plain=plain,
         meta=find(model, "meta", cut and made.prompts == own.prompts) if mpp else plain,
-        scores=sets.scores(manifest),
-        folds=sets.folds(manifest, settings.grid.repeats),
         clip=clip,
         pretrained=model,
-        prompts=settings.prompts,
-        finetune=settings.finetune,
-        seed=settings.compute.seed,
         runtime=runtime,
         prior=prior_file.load(made.prior, model, settings.finetune.probe_blocks) if informed else None,
     )

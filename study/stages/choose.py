@@ -27,17 +27,17 @@ from grmp.prior import embed, learn
 from grmp.probe_fit import regress
 from grmp.progress import Progress
 from grmp.runtime import Runtime, start
-from grmp.settings import Finetune
 from study import params
 from study.command import run_command
 from study.data import datasets, sets
 from study.data.splits import random_split, set_aside
 from study.params import Params
 from study.running.kept import KeptFile
-from study.stages.unlabelled import sample
 
 LABELS = (10, 25, 50, 100, 200)
-BLOCKS = (7, 8, 9, 10, 11, 12)
+TEST_SHARE = 0.3
+"""Of the images that are looked at."""
+BLOCKS = (4, 5, 6, 7, 8, 9, 10, 11, 12)
 View = tuple[Scale, int, bool]
 """A scale, its even crops, and whether they are mirrored."""
 SMALL, NATIVE, MIDDLE, MIRRORED = (256, 2, False), ("native", 1, False), (384, 1, False), ("native", 1, True)
@@ -54,6 +54,7 @@ class Option:
         strength: as `finetune.probe_prior`.
         prior: scales at which the pre-training images teach it, a centre crop of each.
         prompted: by the pre-trained prompts, or the untouched tower.
+        stacked: the first block is trusted beforehand, and labels tell the blocks' shares; else all count alike.
         suggested: the labelled images are those that `grmp suggest` would name, else they are drawn by chance.
     """
 
@@ -62,11 +63,14 @@ class Option:
     strength: float = 3.0
     prior: tuple[Scale, ...] = (256, "native")
     prompted: bool = True
+    stacked: bool = False
     suggested: bool = False
 
 
 BEFORE = Option(views=(SMALL,), prior=(256,))
 """One scale; gains are over this."""
+SPANS = ((4, 10), (4, 11), (5, 10), (5, 11), (7, 10), (7, 11), (8, 11), (8, 12))
+STACKED = Option(blocks=(9, 4, 5, 6, 7, 8, 10, 11), strength=10.0, stacked=True)
 OPTIONS = {
     "256 alone": BEFORE,
     "256 alone, no prior": replace(BEFORE, strength=0.0),
@@ -78,24 +82,24 @@ OPTIONS = {
     "both, prior of native": Option(prior=("native",)),
     **{f"both, prior {strength:g}": Option(strength=strength) for strength in (1.0, 10.0, 30.0)},
     **{f"both, block {block}": Option(blocks=(block,)) for block in BLOCKS},
-    "both, blocks 8 and 9": Option(blocks=(8, 9)),
-    "both, blocks 7 to 10": Option(blocks=(7, 8, 9, 10)),
-    "both, blocks 8 to 11": Option(blocks=(8, 9, 10, 11)),
-    "both, blocks 7 to 11": Option(blocks=(7, 8, 9, 10, 11)),
-    "both, blocks 8 to 12": Option(blocks=(8, 9, 10, 11, 12)),
-    "both, blocks 7 to 12": Option(blocks=BLOCKS),
     **{
-        f"both, blocks 7 to {last}, prior {strength:g}": Option(blocks=tuple(range(7, last + 1)), strength=strength)
-        for last in (10, 11)
-        for strength in (10.0, 30.0)
+        f"both, blocks {first} to {last}, prior 10": Option(blocks=tuple(range(first, last + 1)), strength=10.0)
+        for first, last in SPANS
     },
     "both and 384": Option(views=(*BOTH, MIDDLE)),
     "both, native mirrored too": Option(views=(*BOTH, MIRRORED)),
-    "both, suggested images": Option(suggested=True),
     "both, prior 10, suggested images": Option(strength=10.0, suggested=True),
+    "stacked": STACKED,
+    **{f"stacked, prior {strength:g}": replace(STACKED, strength=strength) for strength in (0.0, 3.0, 30.0)},
+    "stacked, blocks 8 to 10": replace(STACKED, blocks=(9, 8, 10)),
+    "stacked, blocks 5 to 11": replace(STACKED, blocks=(9, 5, 6, 7, 8, 10, 11)),
+    "stacked, blocks 4 to 12": replace(STACKED, blocks=(*STACKED.blocks, 12)),
+    "stacked, suggested images": replace(STACKED, suggested=True),
     "untouched tower, 256 alone, no prior": replace(BEFORE, strength=0.0, prompted=False),
     "untouched tower, both, no prior": Option(strength=0.0, prompted=False),
+    "untouched tower, stacked, no prior": replace(STACKED, strength=0.0, prompted=False),
 }
+"""Of the options with `stacked` in their names both scales are seen, and unless said otherwise the prior is 10."""
 
 
 class Embedder:
@@ -157,7 +161,7 @@ def looked_at(rated: Path, images: int) -> pd.DataFrame:
 def draws_of(manifest: pd.DataFrame, folder: Path, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Indices of labelled images, in the order in which they are drawn, and of test images: 30 %, contents whole."""
     for draw in range(count):
-        roles = random_split(manifest, folder, 0.3, seed=draw)["role"].to_numpy()
+        roles = random_split(manifest, folder, TEST_SHARE, seed=draw)["role"].to_numpy()
         yield np.random.default_rng([draw, 2]).permutation(np.flatnonzero(roles == "train")), roles == "test"
 
 
@@ -170,20 +174,34 @@ def suggested(
     return [(pool[choose(read[pool], roots, max(LABELS))], test) for pool, test in draws]
 
 
+def predict(
+    train: Float[np.ndarray, "k block e"],
+    scores: Float[np.ndarray, " k"],
+    test: Float[np.ndarray, "n block e"],
+    roots: Float[np.ndarray, "block e e"] | None,
+    stacked: bool,
+) -> Float[np.ndarray, " n"]:
+    """Predictions for `test` by one regression behind each block: stacked, or their plain mean."""
+    if stacked:
+        return regress(train, scores, roots).predict(test)[0]
+    rooted = [None] * train.shape[1] if roots is None else roots[:, None]
+    each = zip(train.swapaxes(0, 1)[:, :, None], test.swapaxes(0, 1)[:, :, None], rooted)
+    return np.mean([regress(few, scores, root).predict(many)[0] for few, many, root in each], axis=0)
+
+
 def assess(
     read: Float[np.ndarray, "n block e"],
     roots: Float[np.ndarray, "block e e"] | None,
     scores: Float[np.ndarray, " n"],
     draws: list[tuple[np.ndarray, np.ndarray]],
-    settings: Finetune,
+    stacked: bool = False,
 ) -> Float[np.ndarray, "draw labels"]:
-    """SRCC of the probe on the test images of every draw, at each of `LABELS`; without `roots` by plain ridge."""
+    """SRCC of the probe on the test images of every draw, at each of `LABELS`."""
     found = np.empty((len(draws), len(LABELS)))
     for row, (order, test) in zip(found, draws):
         for place, count in enumerate(LABELS):
             few = order[:count]
-            predicted, _ = regress(read[few], scores[few], read[test], settings, roots)
-            row[place] = srcc(predicted, scores[test])
+            row[place] = srcc(predict(read[few], scores[few], read[test], roots, stacked), scores[test])
     return found
 
 
@@ -212,7 +230,7 @@ def main(
     settings = params.load(params_path)
     embedder, table = own_embedder(settings, folder), looked_at(rated, images)
     source = Path(str(settings.pretrain.source))
-    tasks = sample(sets.read_manifest(source), distorted)
+    tasks = sets.sample(sets.read_manifest(source), distorted)
     pictures, teaching = list(sets.read_images(rated, table)), list(sets.read_images(source, tasks))
     given, found = list(draws_of(table, rated, draws)), {}
     progress = Progress("options", len(OPTIONS), "options")
@@ -225,7 +243,7 @@ def main(
             taught = embedder.average("tasks", teaching, centres, True)[:, places]
             roots = learn(taught, sets.scores(tasks), tasks["photograph"].tolist()).root(option.strength)
         drawn = suggested(read.numpy(), roots, given) if option.suggested else given
-        found[name] = assess(read.numpy(), roots, table["score"].to_numpy(np.float32), drawn, settings.finetune)
+        found[name] = assess(read.numpy(), roots, table["score"].to_numpy(np.float32), drawn, option.stacked)
         progress.update(step, items=1)
     written = tabulate(found, len(table))
     write_whole(out, written.to_csv(index=False, float_format="%.4f"))

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+import pandas as pd
 import torch
 from jaxtyping import Float, Int, UInt8
 from open_clip import CLIP
@@ -19,6 +21,7 @@ from grmp.runtime import Runtime, Stream, generator, start
 from grmp.settings import Compute, Finetune, Input, Prompts
 from study.data import sets
 from study.data.sets import Fold
+from study.params import Params
 from study.stages.features import load
 from study.variants import Variant
 
@@ -66,6 +69,18 @@ class Inputs:
     def features_of(self, variant: Variant) -> Features:
         """What the variant's tower makes of the target, before it is tuned."""
         return self.meta if variant.mpp else self.plain
+
+
+def gather(settings: Params, manifest: pd.DataFrame, **parts: Any) -> Inputs:
+    """The inputs of the repeats that `manifest` deals its images to; `parts` are the fields that no settings give."""
+    return Inputs(
+        scores=sets.scores(manifest),
+        folds=sets.folds(manifest, settings.grid.repeats),
+        prompts=settings.prompts,
+        finetune=settings.finetune,
+        seed=settings.compute.seed,
+        **parts,
+    )
 
 
 def draw_labelled(pool: int, count: int, seed: int, repeat: int) -> torch.Tensor:

@@ -32,7 +32,7 @@ from study.reports.style import copy_table
 from study.running.kept import REPEATS
 from study.stages.features import compute_features, read_crops
 from study.stages.fresh_crops import squash_aliased
-from study.stages.inputs import Inputs
+from study.stages.inputs import Inputs, gather
 from study.stages.plateau import agreement
 from study.stages.pretraining import pretrain_prompts
 from study.stages.tuning import tune_all
@@ -95,16 +95,13 @@ def prepare(settings: Params, clip: CLIP, model: PromptedCLIP, runtime: Runtime,
         crops = read_crops(settings, folder, place)
     meta = compute_features(model, crops, settings, runtime, "features")
     bare = unprompted(clip, settings.prompts)
-    return Inputs(
+    return gather(
+        settings,
+        manifest,
         plain=meta if images is not None else compute_features(bare, crops, settings, runtime, "plain features"),
         meta=meta,
-        scores=sets.scores(manifest),
-        folds=sets.folds(manifest, settings.grid.repeats),
         clip=clip,
         pretrained=model,
-        prompts=settings.prompts,
-        finetune=settings.finetune,
-        seed=settings.compute.seed,
         runtime=runtime,
         whole=images,
         crop=settings.image.crop,

@@ -16,7 +16,7 @@ from grmp.scoring.validation import agreement
 from study import params
 from study.command import run_command
 from study.data import sets
-from study.stages.unlabelled import BLOCKS, GENERATED, PENALTY, SIGHT, sample, teach, untouched_tower
+from study.stages.unlabelled import BLOCKS, GENERATED, IMAGES, PENALTY, SIGHT, teach, untouched_tower
 
 DATA = "generated single distortions, labels from a metric calibrated on KADID-10k's human scores"
 HOW = "of the generated target's test part: mixtures of distortions, whose photographs were not seen"
@@ -40,7 +40,9 @@ def main(
     card = Card(
         version=version("grmp"),
         backbone=backbone.describe(clip),
-        labels=Labels(data=DATA, images=len(sample(sets.read_manifest(taught_by))), low=0, high=1, range_given=True),
+        labels=Labels(
+            data=DATA, images=min(IMAGES, len(sets.read_manifest(taught_by))), low=0, high=1, range_given=True
+        ),
         held_out=agreement(judged["quality"].to_numpy(), sets.scores(test).numpy(), HOW),
         computed=computed_on(runtime),
         parameters={"image": SIGHT.model_dump(mode="json"), "unlabelled": {"blocks": BLOCKS, "penalty": PENALTY}},

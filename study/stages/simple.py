@@ -16,18 +16,19 @@ from jaxtyping import Float, UInt8
 from sklearn.linear_model import RidgeCV
 from torch import Tensor
 
-from grmp import regression
-from grmp.crops import to_array
 from grmp.io.files import write_whole
 from grmp.io.paths import Folders
 from grmp.metrics import DECIMALS, plcc, srcc
+from grmp.prior import ALPHAS
 from grmp.probe import Probe
 from grmp.progress import Progress
 from study import params
 from study.command import run_command
 from study.data import sets
+from study.data.pixels import to_array
 from study.params import label_count
 from study.stages.inputs import Inputs, labelled_indices, read_inputs
+from study.stages.ridge import fit_predict
 from study.stages.unlabelled import GENERATED, teach, untouched_tower
 
 COLUMNS = ["method", "labels", "count", "repeat", "srcc", "plcc"]
@@ -49,9 +50,9 @@ def predict_by_block(
 ) -> Float[np.ndarray, " n"]:
     """Predictions for `test` of a ridge behind one block: that with the least leave-one-out error on the labels.
 
-    The strength of each block's penalty is chosen by the same error, among `regression.ALPHAS`.
+    The strength of each block's penalty is chosen by the same error, among `grmp.prior.ALPHAS`.
     """
-    fitted = [RidgeCV(regression.ALPHAS).fit(few, scores) for few in train.swapaxes(0, 1)]
+    fitted = [RidgeCV(ALPHAS).fit(few, scores) for few in train.swapaxes(0, 1)]
     block = int(np.argmax([one.best_score_ for one in fitted]))
     return fitted[block].predict(test[:, block])
 
@@ -74,7 +75,7 @@ def predict(
     last = inputs.plain.average(inputs.plain.embeddings)
     blocks, scores = np.concatenate([inputs.plain.probed(), last[:, None]], axis=1), inputs.scores[few].numpy()
     return {
-        "brisque_ridge": regression.fit_predict(brisque[few], scores, brisque[test], standardise=True),
+        "brisque_ridge": fit_predict(brisque[few], scores, brisque[test], standardise=True),
         "block_ridge": predict_by_block(blocks[few], scores, blocks[test]),
     }
 
@@ -96,7 +97,8 @@ def assess(inputs: Inputs, brisque: Float[np.ndarray, "n 36"], labels: int | flo
 
 def assess_unlabelled(inputs: Inputs, probe: Probe) -> pd.DataFrame:
     """A row per repeat, as of `assess`: what a probe predicts that has seen none of the set's labels."""
-    predicted, rows = probe(inputs.scores.new_zeros(len(inputs.scores)), inputs.plain.probed()).numpy(), []
+    read = inputs.plain.probed()[:, [inputs.finetune.probe_blocks.index(block) for block in probe.settings.blocks]]
+    predicted, rows = probe(inputs.scores.new_zeros(len(read)), read).numpy(), []
     for repeat, fold in enumerate(inputs.folds, 1):
         truth = inputs.scores[fold.test].numpy()
         rows.append(("unlabelled", 0, 0, repeat, srcc(predicted[fold.test], truth), plcc(predicted[fold.test], truth)))
@@ -123,8 +125,8 @@ def main(
         for repeat in range(1, grid.repeats + 1)
         for labels in grid.labels
     ]
-    tower, blocks = untouched_tower(own.clip, settings.image.crop, settings), settings.finetune.probe_blocks
-    probe = teach(tower, taught_by, settings.image, inputs.runtime, blocks).cpu()
+    tower = untouched_tower(own.clip, settings.image.crop, settings)
+    probe = teach(tower, taught_by, settings.image, inputs.runtime).cpu()
     tables.append(assess_unlabelled(inputs, probe))
     write_whole(out, pd.concat(tables).round(DECIMALS).to_csv(index=False))
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Float
 from sklearn.linear_model import Ridge
@@ -40,11 +39,6 @@ def untouched_tower(clip: Path, crop: int, settings: Params) -> PromptedCLIP:
     """The CLIP of a weights file for crops of `crop` pixels, without prompts; its text context is drawn by the seed."""
     torch.manual_seed(int(generator(settings.compute.seed, Stream.FRESH_CONTEXT).initial_seed()))
     return unprompted(backbone.load(clip, crop), settings.prompts).eval().requires_grad_(False)
-
-
-def sample(manifest: pd.DataFrame, most: int = IMAGES) -> pd.DataFrame:
-    """At most so many rows of a manifest, always the same ones, in its order."""
-    return manifest.iloc[np.sort(np.random.default_rng(3).permutation(len(manifest))[:most])]
 
 
 def learn_unlabelled(
@@ -79,7 +73,7 @@ def teach(tower: PromptedCLIP, folder: Path, sight: Input, runtime: Runtime, blo
     Raises:
         UserError: no such set, or an image cannot be read.
     """
-    manifest = sample(sets.read_manifest(folder))
+    manifest = sets.sample(sets.read_manifest(folder), IMAGES)
     views = centre_views(sight.views)
     crops = torch.stack([cut_views(image, views, sight.crop) for image in sets.read_images(folder, manifest)])
     tower.to(runtime.device)

@@ -15,7 +15,7 @@ from grmp.errors import UserError
 from grmp.features import Features
 from grmp.prior import Prior
 from grmp.probe import Probe, ProbeSettings
-from grmp.probe_fit import fit_probe
+from grmp.probe_fit import fit_probe, regress
 from grmp.regression import NOISES, fit_bayes
 from grmp.scoring import cli
 from grmp.scoring.scorer import Scorer
@@ -26,7 +26,7 @@ from study.params import Params
 def judge(scorer: Scorer) -> Scorer:
     """A scorer whose probe has a posterior: one margin of 0.2 for all images."""
     probe = Probe(ProbeSettings(blocks=(1, 2), share=0.5, interval=True), 16)
-    probe.noise.fill_(0.04)
+    probe.noise.fill_(0.01)  # of each of two blocks, the square of 0.1
     return Scorer(scorer.model, scorer.view, probe)
 
 
@@ -69,19 +69,20 @@ def test_the_variance_is_that_of_the_regressions_full_covariance() -> None:
     assert away @ form @ away + constant == pytest.approx(quantile**2 * expected, rel=1e-5)
 
 
-def test_a_fitted_probe_has_the_mean_margin_of_its_blocks(settings: Params, prior: Prior) -> None:
+def test_a_fitted_probe_has_the_margin_of_its_blocks_by_their_shares(settings: Params, prior: Prior) -> None:
     middle = torch.nn.functional.normalize(torch.randn(9, 2, 3, 16), dim=-1)
     seen = Features(torch.zeros(9, 2, 1, 4), torch.zeros(9, 2, 16), torch.full((2,), 0.5), middle)
     tuned = settings.finetune.model_copy(update={"probe_share": 0.5, "probe_prior": 3.0, "probe_blocks": (1, 2, 3)})
     scores, pooled, roots = torch.linspace(0.2, 0.8, 9), 0.0, prior.root(3.0)
-    probe = fit_probe(seen, scores, tuned, roots)
-    for block, root in zip(middle.mean(dim=1).numpy().swapaxes(0, 1), roots):
+    probe, read = fit_probe(seen, scores, tuned, roots), middle.mean(dim=1).numpy()
+    shares = regress(read, scores.numpy(), roots).shares
+    for block, root, share in zip(read.swapaxes(0, 1), roots, shares):
         found = fit_bayes(block @ root, scores.numpy())
         form, constant = found.margin(9)
         away = block @ root - found.centre
-        pooled = pooled + np.sqrt(np.einsum("ne,ef,nf->n", away, form, away) + constant) / 3
+        pooled = pooled + np.sqrt(np.einsum("ne,ef,nf->n", away, form, away) + constant) * share
     np.testing.assert_allclose(probe.margin(middle.mean(dim=1)), pooled, rtol=1e-3)
-    assert not fit_probe(seen, scores, tuned, None).settings.interval
+    assert fit_probe(seen, scores, tuned, None).settings.interval
 
 
 def test_the_table_has_the_ends_where_they_are_asked_for(judge: Scorer, pixels: list[np.ndarray]) -> None:

@@ -7,7 +7,7 @@ from grmp.features import Features
 from grmp.prior import Prior
 from grmp.probe import Probe, ProbeSettings
 from grmp.probe_fit import fit_probe, prior_roots, regress
-from grmp.regression import ALPHAS, NOISES, fit_bayes, fit_predict, predict_each
+from grmp.regression import NOISES, fit_bayes, stack
 from study.params import Params
 
 BLOCKS = (1, 2, 3)
@@ -25,20 +25,18 @@ def scores() -> torch.Tensor:
 
 
 @pytest.mark.parametrize("strength", [0.0, 3.0])
-def test_a_fitted_probe_is_the_mean_of_one_regression_behind_each_block(
+def test_a_fitted_probe_is_the_stack_of_one_regression_behind_each_block(
     seen: Features, scores: torch.Tensor, settings: Params, prior: Prior, strength: float
 ) -> None:
     own = {"probe_share": 1.0, "probe_prior": strength, "probe_blocks": BLOCKS}
     chosen, pooled = settings.finetune.model_copy(update=own), seen.middle.mean(dim=1)
-    blocks = pooled.numpy().swapaxes(0, 1)
-    if strength:
-        mapped = [block @ root for block, root in zip(blocks, prior.root(strength))]
-        each = [fit_bayes(block, scores.numpy()) for block in mapped]
-        expected = [one.odds @ one.predict_each(block) for one, block in zip(each, mapped)]
-    else:
-        expected = [fit_predict(block, scores.numpy(), block) for block in blocks]
+    roots = prior.root(strength) if strength else np.stack([np.eye(16)] * 3)
+    mapped = [block @ root for block, root in zip(pooled.numpy().swapaxes(0, 1), roots)]
+    each = [fit_bayes(block, scores.numpy()) for block in mapped]
+    expected = [one.odds @ one.predict_each(block) for one, block in zip(each, mapped)]
+    shares = stack(np.stack([one.left_out for one in each]), scores.numpy())
     found = fit_probe(seen, scores, chosen, prior_roots(chosen, prior))(torch.zeros(9), pooled)
-    np.testing.assert_allclose(found, np.mean(expected, axis=0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found, shares @ np.stack(expected), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("strength", [0.0, 3.0])
@@ -47,20 +45,21 @@ def test_a_cell_predicts_what_a_fitted_probe_does(
 ) -> None:
     own = {"probe_share": 1.0, "probe_prior": strength, "probe_blocks": BLOCKS}
     chosen, pooled = settings.finetune.model_copy(update=own), seen.middle.mean(dim=1)
-    given = pooled[:6].numpy(), scores[:6].numpy(), pooled[6:].numpy()
     roots = prior_roots(chosen, prior)
-    predicted, each = regress(*given, chosen, roots)
+    predicted, each = regress(pooled[:6].numpy(), scores[:6].numpy(), roots).predict(pooled[6:].numpy())
     few = Features(seen.tokens[:6], seen.embeddings[:6], seen.weights, seen.middle[:6])
     expected = fit_probe(few, scores[:6], chosen, roots)(torch.zeros(3), pooled[6:])
     np.testing.assert_allclose(predicted.clip(0, 1), expected, rtol=1e-4, atol=1e-5)
-    assert each.shape == (len(NOISES if strength else ALPHAS), 3)
+    assert each.shape == (len(NOISES), 3)
 
 
-def test_without_a_prior_the_regressions_are_ridges(seen: Features, scores: torch.Tensor, settings: Params) -> None:
-    blocks = seen.middle.mean(dim=1)[:, :1].numpy()
-    predicted, each = regress(blocks, scores.numpy(), blocks, settings.finetune, None)
-    np.testing.assert_array_equal(predicted, fit_predict(blocks[:, 0], scores.numpy(), blocks[:, 0]))
-    np.testing.assert_array_equal(each, predict_each(blocks[:, 0], scores.numpy(), blocks[:, 0]))
+def test_a_block_that_knows_the_scores_gets_the_greater_share(scores: torch.Tensor) -> None:
+    draw = np.random.default_rng(0)
+    train = draw.normal(size=(60, 3, 8))
+    truth = train[:, 2] @ draw.normal(size=8)
+    found = regress(train, truth, None)
+    assert found.shares.argmax() == 2
+    assert found.shares[2] > 0.8
 
 
 def test_the_probe_counts_by_its_share_and_stays_within_0_and_1() -> None:

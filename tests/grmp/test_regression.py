@@ -2,69 +2,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import Ridge
 
-from grmp.regression import ALPHAS, NOISES, fit_bayes, fit_predict, predict_each
-
-
-def data(seed: int, labelled: int = 12, noise: float = 0.3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    random = np.random.default_rng(seed)
-    train, test = random.normal(size=(labelled, 6)), random.normal(size=(9, 6))
-    return train, train @ np.linspace(-1, 1, 6) + noise * random.normal(size=labelled), test
-
-
-def ridge(train: np.ndarray, scores: np.ndarray, test: np.ndarray, alpha: float) -> np.ndarray:
-    """Ridge regression by its closed form; the mean is not shrunk."""
-    mean, level = train.mean(axis=0), scores.mean()
-    centred = train - mean
-    weights = np.linalg.solve(centred.T @ centred + alpha * np.eye(train.shape[1]), centred.T @ (scores - level))
-    return (test - mean) @ weights + level
-
-
-def leave_one_out(train: np.ndarray, scores: np.ndarray, alpha: float) -> float:
-    kept = [np.arange(len(scores)) != i for i in range(len(scores))]
-    return sum((ridge(train[k], scores[k], train[~k], alpha)[0] - scores[~k][0]) ** 2 for k in kept)
-
-
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("noise", [0.01, 2.0])
-def test_the_strength_is_the_one_of_the_least_leave_one_out_error(seed: int, noise: float) -> None:
-    train, scores, test = data(seed, noise=noise)
-    best = min(ALPHAS, key=lambda alpha: leave_one_out(train, scores, alpha))
-    np.testing.assert_allclose(fit_predict(train, scores, test), ridge(train, scores, test, best), rtol=1e-6)
-
-
-def test_the_test_images_have_no_say_in_each_others_predictions() -> None:
-    train, scores, test = data(0)
-    both, alone = fit_predict(train, scores, test), fit_predict(train, scores, test[3:4])
-    np.testing.assert_allclose(both[3], alone[0], rtol=1e-12)
-
-
-def test_there_is_a_row_of_predictions_per_strength() -> None:
-    train, scores, test = data(1)
-    found = predict_each(train, scores, test)
-    assert found.shape == (len(ALPHAS), len(test))
-    for row, alpha in zip(found, ALPHAS, strict=True):
-        np.testing.assert_allclose(row, ridge(train, scores, test, alpha), rtol=1e-6)
-
-
-def test_the_chosen_predictions_are_among_the_candidates() -> None:
-    train, scores, test = data(2)
-    distances = np.abs(predict_each(train, scores, test) - fit_predict(train, scores, test)).max(axis=1)
-    assert distances.min() < 1e-9
-
-
-def test_two_labelled_images_are_enough() -> None:
-    assert np.isfinite(fit_predict(*data(3, labelled=2))).all()
-
-
-@pytest.mark.parametrize("standardise", [False, True])
-def test_the_scale_of_a_channel_matters_unless_they_are_standardised(standardise: bool) -> None:
-    generator = np.random.default_rng(3)
-    train, test, scores = generator.normal(size=(12, 5)), generator.normal(size=(7, 5)), generator.random(12)
-    stretch = np.array([1, 1, 100, 1, 1])
-    before, after = (fit_predict(train * by, scores, test * by, standardise) for by in (1, stretch))
-    assert np.allclose(before, after) == standardise
-    each = predict_each(train, scores, test, standardise)
-    assert any(np.allclose(fit_predict(train, scores, test, standardise), row) for row in each)
+from grmp.regression import NOISES, TRUST, fit_bayes, stack
 
 
 def bayes_data(seed: int, labelled: int, noise: float, channels: int = 30) -> tuple[np.ndarray, ...]:
@@ -119,3 +57,50 @@ def test_labels_that_are_all_equal_predict_themselves() -> None:
     train, _, test, _ = bayes_data(6, 8, 0.0)
     weight, bias = fit_bayes(train, np.full(8, 0.4)).coefficients()
     np.testing.assert_allclose(test @ weight + bias, 0.4)
+
+
+@pytest.mark.parametrize("labelled", [2, 3, 12, 60])
+def test_what_is_left_out_is_predicted_by_the_others_at_the_same_odds(labelled: int) -> None:
+    train, scores, *_ = bayes_data(7, labelled, 1.0)
+    found = fit_bayes(train, scores)
+    assert np.isfinite(found.left_out).all()
+    # The mean hat matrix over the noise, one label at a time.
+    hats = []
+    for noise in NOISES:
+        ridge = Ridge(noise, solver="svd")
+        hats.append(np.stack([ridge.fit(train, one).predict(train) for one in np.eye(labelled)], axis=1))
+    hat = np.tensordot(found.odds, np.stack(hats), axes=1)
+    errors = (scores - hat @ scores) / (1 - np.diag(hat))
+    np.testing.assert_allclose(found.left_out, scores - errors, rtol=1e-5, atol=1e-7)
+
+
+def test_with_one_level_of_noise_leaving_out_is_fitting_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("grmp.regression.NOISES", np.array([3.0]))
+    train, scores, *_ = bayes_data(8, 15, 1.0)
+    kept = [np.arange(15) != left for left in range(15)]
+    expected = [Ridge(3.0).fit(train[k], scores[k]).predict(train[~k])[0] for k in kept]
+    np.testing.assert_allclose(fit_bayes(train, scores).left_out, expected, rtol=1e-7)
+
+
+def test_without_any_evidence_the_first_regression_counts_alone() -> None:
+    scores = np.linspace(0, 1, 8)
+    blind = np.full((3, 8), scores.mean())
+    np.testing.assert_allclose(stack(blind, scores), [1, 0, 0], atol=1e-6)
+    assert stack(blind[:1], scores).tolist() == [1]
+    assert stack(np.full((2, 8), 0.5), np.full(8, 0.5)) == pytest.approx([1, 0], abs=1e-6)
+
+
+def test_many_labels_find_the_regressions_that_predict() -> None:
+    draw = np.random.default_rng(0)
+    scores = draw.normal(size=4000)
+    errors = draw.normal(size=(3, 4000)) * np.array([[3.0], [1.0], [1.0]])
+    shares = stack(scores + errors, scores)
+    assert shares.sum() == pytest.approx(1)
+    assert shares.min() >= 0
+    assert shares == pytest.approx([1 / 19, 9 / 19, 9 / 19], abs=0.04)  # by the inverse of each error's variance
+
+
+def test_twice_as_many_labels_as_trust_halve_it() -> None:
+    scores = np.resize([4.0, 6.0], 2 * int(TRUST))
+    blind = np.full(len(scores), 5.0)
+    assert stack(np.stack([blind, scores]), scores) == pytest.approx([0.5, 0.5], abs=1e-3)

@@ -1,3 +1,5 @@
+import ctypes
+import resource
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,16 @@ def test_starting_fixes_threads_and_seed(compute: Compute) -> None:
     assert drawn[0] == drawn[1] != drawn[2]
     start(compute.model_copy(update={"threads": 2}))
     assert torch.get_num_threads() == 2
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="another C library than glibc")
+def test_a_large_block_is_used_again_without_new_pages(compute: Compute) -> None:
+    start(compute)
+    torch.ones(2**24)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(4):
+        torch.ones(2**24)  # 16,384 pages
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 16_384
 
 
 def test_a_gpu_that_is_not_there_is_told_with_its_key(compute: Compute, monkeypatch: pytest.MonkeyPatch) -> None:

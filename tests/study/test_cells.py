@@ -8,7 +8,6 @@ import pytest
 import torch
 from conftest import POOL, TEST
 
-from grmp import regression
 from grmp.errors import UserError
 from grmp.finetune import Outcome
 from grmp.io import backbone, prior_file
@@ -19,7 +18,7 @@ from grmp.model import PromptedCLIP
 from grmp.probe_fit import prior_roots, regress
 from study.data.sets import Fold, write_manifest
 from study.params import Params
-from study.stages import features, tuning
+from study.stages import cells, features, tuning
 from study.stages.cells import Cell, run_cell, write_cell
 from study.stages.inputs import Inputs, draw_labelled, labelled_indices, read_inputs
 from study.stages.tuning import own_rule, start_model
@@ -116,7 +115,7 @@ def test_ridges_strength_is_chosen_without_the_test_part(
 ) -> None:
     given = []
     monkeypatch.setattr(
-        regression,
+        cells,
         "fit_predict",
         lambda train, scores, test, how: given.append((train, scores)) or np.arange(len(test)),
     )
@@ -127,16 +126,15 @@ def test_ridges_strength_is_chosen_without_the_test_part(
         np.testing.assert_array_equal(scores, study.scores[indices])
 
 
-def test_a_probe_without_tuning_is_the_mean_of_ridges_in_the_middle_of_the_untouched_tower(
+def test_a_probe_without_tuning_is_stacked_regressions_in_the_middle_of_the_untouched_tower(
     study: Inputs, settings: Params
 ) -> None:
-    def run(block: int) -> pd.Series:
-        read_there = dataclasses.replace(study.plain, embeddings=study.plain.middle[:, :, block])
-        changed = dataclasses.replace(study, plain=read_there)
-        return run_cell(changed, "ridge", 6, settings.qgr).predictions["predicted"]
-
     found = run_cell(study, "probe", 6, settings.qgr).predictions["predicted"]
-    np.testing.assert_allclose(found, sum(map(run, range(3))) / 3, atol=1.1 * 10**-DECIMALS)
+    seen = study.plain.middle.mean(dim=1).numpy()
+    for repeat, fold in enumerate(study.folds, 1):
+        indices = labelled_indices(study, 6, repeat)
+        expected, _ = regress(seen[indices], study.scores[indices].numpy(), None).predict(seen[fold.test])
+        np.testing.assert_allclose(found[(repeat - 1) * TEST : repeat * TEST], expected, atol=1.1 * 10**-DECIMALS)
 
 
 def test_a_probe_expects_what_the_prior_says_behind_mpp_alone(study: Inputs, settings: Params) -> None:
@@ -149,9 +147,8 @@ def test_a_probe_expects_what_the_prior_says_behind_mpp_alone(study: Inputs, set
     seen = study.meta.middle.mean(dim=1).numpy()
     for repeat, fold in enumerate(study.folds, 1):
         indices = labelled_indices(study, 6, repeat)
-        given = (seen[indices], study.scores[indices].numpy(), seen[fold.test])
-        tuned = study.finetune.model_copy(update={"probe_prior": 3.0})
-        expected = regress(*given, tuned, prior_roots(tuned, study.prior))[0].clip(0, 1)
+        roots = prior_roots(study.finetune.model_copy(update={"probe_prior": 3.0}), study.prior)
+        expected = regress(seen[indices], study.scores[indices].numpy(), roots).predict(seen[fold.test])[0].clip(0, 1)
         found = run("full_probe", 3.0)[(repeat - 1) * TEST : repeat * TEST]
         np.testing.assert_allclose(found, expected, atol=1e-4)
 

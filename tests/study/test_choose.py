@@ -66,14 +66,14 @@ def test_gains_are_paired_with_the_first_option() -> None:
     assert after["labels"].tolist() == list(choose.LABELS)
 
 
-def test_a_prior_that_names_the_direction_needs_few_labels(settings: object) -> None:
+def test_a_prior_that_names_the_direction_needs_few_labels() -> None:
     draw = np.random.default_rng(0)
     read, direction = draw.normal(size=(300, 1, 40)), np.zeros(40)
     direction[0] = 1
     scores = (read[:, 0] @ direction).astype(np.float32)
     draws = [(np.arange(100), np.arange(300) >= 200)]
     roots = np.diag(10 * direction + 0.1)[None]
-    informed, plain = (assess(read, given, scores, draws, settings.finetune) for given in (roots, None))
+    informed, plain = (assess(read, given, scores, draws) for given in (roots, None))
     assert informed[0, 0] > plain[0, 0] + 0.2
     assert informed[0, -1] > 0.95
 

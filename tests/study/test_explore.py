@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from grmp.crops import resize_image
 from grmp.errors import UserError
 from grmp.model import PromptedCLIP
 from grmp.runtime import Runtime
 from grmp.settings import Input
 from study.data.labels import LabelMap
+from study.data.pixels import resize_image
 from study.playground.explore import PRETRAINED, UPLOADED_SIDE, Choice, Explorer, Labelled
 
 NOISE = Choice("ramp", kind=11, level=4)

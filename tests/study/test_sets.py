@@ -8,7 +8,7 @@ from PIL import Image
 
 from grmp.crops import LARGEST
 from grmp.errors import UserError
-from study.data.sets import COLUMNS, folds, read_images, read_manifest, scores, write_manifest
+from study.data.sets import COLUMNS, folds, read_images, read_manifest, sample, scores, write_manifest
 
 
 @pytest.fixture
@@ -106,3 +106,12 @@ def test_a_split_without_test_images_is_told(manifest: pd.DataFrame) -> None:
 def test_scores_are_float32(manifest: pd.DataFrame) -> None:
     assert scores(manifest).dtype == torch.float32
     assert scores(manifest).tolist() == [0.25, 1.0]
+
+
+def test_a_sample_is_always_the_same_and_in_the_order_of_the_manifest() -> None:
+    manifest = pd.DataFrame({"image": [f"{number}.jpg" for number in range(30)]})
+    chosen = sample(manifest, 10)
+    assert len(chosen) == 10
+    assert chosen.equals(sample(manifest, 10))
+    assert chosen.index.is_monotonic_increasing
+    assert sample(manifest[:7], 10).equals(manifest[:7])

@@ -11,7 +11,6 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from grmp import regression
 from grmp.errors import UserError
 from grmp.features import Features
 from grmp.metrics import srcc
@@ -20,6 +19,7 @@ from study.reports.simple import TITLES, simple_finding, simple_table, unlabelle
 from study.reports.tables import median_cell
 from study.stages.cells import regression as ridge_row
 from study.stages.inputs import Inputs, labelled_indices
+from study.stages.ridge import fit_predict
 from study.stages.simple import assess, assess_unlabelled, brisque_features, predict, predict_by_block
 from study.variants import VARIANTS
 
@@ -80,7 +80,7 @@ def test_the_block_that_tells_something_is_chosen_and_no_test_image_has_a_say() 
     weight = generator.normal(size=16)
     for block in range(3):
         predicted = predict_by_block(few, few[:, block] @ weight, many)
-        own = regression.fit_predict(few[:, block], few[:, block] @ weight, many[:, block])
+        own = fit_predict(few[:, block], few[:, block] @ weight, many[:, block])
         np.testing.assert_allclose(predicted, own)
         np.testing.assert_allclose(predict_by_block(few, few[:, block] @ weight, many[:1]), own[:1])
 

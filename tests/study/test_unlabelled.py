@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from grmp.metrics import srcc
+from study.stages.choose import BLOCKS as ALL
 from study.stages.choose_unlabelled import PENALTIES, compare
-from study.stages.unlabelled import IMAGES, learn_unlabelled, sample
+from study.stages.unlabelled import learn_unlabelled
 
 BLOCKS, WIDTH = (2, 3), 12
 
@@ -35,17 +36,9 @@ def test_predictions_have_the_range_of_the_scores_whatever_the_penalty(penalty: 
     assert float(judged.mean()) == pytest.approx(float(scores.mean()), abs=0.01)
 
 
-def test_the_sample_is_always_the_same_and_no_larger_than_chosen() -> None:
-    manifest = pd.DataFrame({"image": [f"{number}.jpg" for number in range(3 * IMAGES)]})
-    assert len(sample(manifest)) == IMAGES
-    assert sample(manifest).equals(sample(manifest))
-    assert sample(manifest).index.is_monotonic_increasing
-    assert len(sample(manifest[:7])) == 7
-
-
 def test_every_choice_is_compared_on_rated_images() -> None:
-    taught, given = distorted(blocks=6)
-    rated, scores = distorted(seed=1, blocks=6)
+    taught, given = distorted(blocks=len(ALL))
+    rated, scores = distorted(seed=1, blocks=len(ALL))
     table = pd.DataFrame(compare(taught, given, rated, scores.numpy()))
     assert len(table) == 3 * len(PENALTIES)
     assert table["srcc"].min() > 0.9
