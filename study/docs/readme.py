@@ -133,7 +133,7 @@ def findings(reports: Path) -> str:
         f"of 8 to 10 another {stacked['srcc'] - mean_of_three['srcc']:+.4f}.",
         "Which images to label (ours)": "Labels of the images that `grmp suggest` names, in the place of random ones, "
         f"change the probe's mean SRCC on LIVEC by {picked[10]:+.3f} with 10 and {picked[50]:+.3f} with 50, on "
-        f"BIQ2021 by {elsewhere[10]:+.3f} and {elsewhere[50]:+.3f}.",
+        f"BIQ2021, with the mean of blocks 8 to 10, by {elsewhere[10]:+.3f} and {elsewhere[50]:+.3f}.",
         "Selecting on the test part": f"The best of four evaluated steps is {optimism(human).to_numpy().mean():.3f} "
         "above the last one on average: a lower bound of what the published protocol's hundreds of evaluations add.",
     }
