@@ -133,4 +133,4 @@ def learn_prior(model: PromptedCLIP, tasks: TaskSet, blocks: Sequence[int], sigh
     rows = sets.sample(tasks.manifest, PRIOR_IMAGES).index
     crops = _centre_crops((tasks.images[row] for row in rows), sight)
     embeddings = embed(model, crops, _weights(sight), blocks, runtime)
-    return learn(embeddings, tasks.scores[rows.to_numpy()], tasks.manifest.loc[rows, "photograph"].tolist())
+    return learn(embeddings, tasks.scores[rows.tolist()], tasks.manifest.loc[rows, "photograph"].tolist())
