@@ -67,7 +67,7 @@ def learn_unlabelled(
     return probe
 
 
-def teach(tower: PromptedCLIP, folder: Path, sight: Input, runtime: Runtime, blocks: Sequence[int] = BLOCKS) -> Probe:
+def teach(tower: PromptedCLIP, folder: Path, sight: Input, runtime: Runtime) -> Probe:
     """The probe that single distortions of the generated set in `folder` teach, seen as centre crops at every scale.
 
     Raises:
@@ -77,5 +77,5 @@ def teach(tower: PromptedCLIP, folder: Path, sight: Input, runtime: Runtime, blo
     views = centre_views(sight.views)
     crops = torch.stack([cut_views(image, views, sight.crop) for image in sets.read_images(folder, manifest)])
     tower.to(runtime.device)
-    embeddings = embed(tower, crops, view_weights(views), blocks, runtime, "distorted images, for no label")
-    return learn_unlabelled(embeddings, sets.scores(manifest), blocks)
+    embeddings = embed(tower, crops, view_weights(views), BLOCKS, runtime, "distorted images, for no label")
+    return learn_unlabelled(embeddings, sets.scores(manifest))
