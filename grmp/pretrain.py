@@ -168,13 +168,3 @@ def pretrain(
 def _in_words(chosen: list[str], tasks: list[Task]) -> str:
     rows = (listed([*task.support.indices, *task.query.indices]) for task in tasks)
     return "; ".join(f"distortion type {name}, rows {some} of manifest.csv" for name, some in zip(chosen, rows))
-
-
-@torch.no_grad()
-def predict(
-    model: PromptedCLIP, crops: Float[Tensor, "b 3 s s"], runtime: Runtime, batch: int = 32
-) -> Float[Tensor, " b"]:
-    """Quality of crops in [0, 1], in batches, on the CPU."""
-    model.eval()
-    with runtime.autocast():
-        return torch.cat([model(part.to(runtime.device)).float().cpu() for part in crops.split(batch)])

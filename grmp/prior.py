@@ -13,7 +13,6 @@ import pandas as pd
 import torch
 from jaxtyping import Float, UInt8
 from sklearn.linear_model import RidgeCV
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from grmp.crops import average, to_float
@@ -23,7 +22,7 @@ from grmp.model import PromptedCLIP
 from grmp.runtime import Runtime
 
 ALPHAS = np.logspace(-3, 3, 13)
-"""Strengths among which leave-one-out error on the labelled images alone decides: for embeddings of length 1, whose
+"""Strengths of ridge regression's penalty, among which leave-one-out error decides: for embeddings of length 1, whose
 variance sums to about 0.1 over the channels."""
 
 
@@ -63,10 +62,9 @@ def learn(embeddings: Float[Tensor, "n block e"], scores: Float[Tensor, " n"], p
     Raises:
         UserError: there is nothing to learn from: no photograph has two different images, or all scores are equal.
     """
-    with threadpool_limits(1):  # more threads add up in another order, which would show in the last digits
-        blocks = [pd.DataFrame(block) for block in embeddings.double().transpose(0, 1).numpy()]
-        parts = zip(*(_learn(block, scores.double().numpy(), list(photographs)) for block in blocks))
-        return Prior(*(torch.as_tensor(np.stack(part)) for part in parts))
+    blocks = [pd.DataFrame(block) for block in embeddings.double().transpose(0, 1).numpy()]
+    parts = zip(*(_learn(block, scores.double().numpy(), list(photographs)) for block in blocks))
+    return Prior(*(torch.as_tensor(np.stack(part)) for part in parts))
 
 
 def _learn(

@@ -63,7 +63,7 @@ class Probe(nn.Module):
             UserError: it has no posterior (`settings.interval`).
         """
         if not self.settings.interval:
-            raise UserError("this checkpoint knows no intervals; `grmp fit` makes one that does (finetune.probe_prior)")
+            raise UserError("this checkpoint knows no intervals; `grmp fit` makes one that does")
         away = middle.float() - self.centre
         spread = torch.einsum("bke,kef,bkf->bk", away, self.form, away).clamp(0)
         return (spread + self.noise).sqrt().sum(dim=1)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from grmp.errors import UserError
 from grmp.settings import Compute
@@ -39,6 +40,7 @@ def start(compute: Compute) -> Runtime:
     _keep_freed_memory()
     device = find_device(compute.device, "params.yaml: compute.device")
     torch.set_num_threads(compute.threads)
+    threadpool_limits(1, user_api="blas")  # numpy's: more add up in another order, and wait for work beside torch's
     torch.manual_seed(compute.seed)
     precision = compute.precision
     if precision == "auto":

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from grmp.finetune import Outcome
 from grmp.io.files import write_whole
 from grmp.metrics import DECIMALS, all_metrics, srcc
-from grmp.probe_fit import prior_roots, regress
+from grmp.probe_fit import regress
 from grmp.settings import Qgr
 from study.params import label_count
 from study.stages.inputs import Inputs, labelled_indices
@@ -47,8 +47,7 @@ def regression(
         part.numpy() for part in (read[indices], inputs.scores[indices], read[inputs.folds[repeat - 1].test])
     )
     if variant.probe:
-        roots = prior_roots(inputs.finetune, inputs.prior if variant.mpp else None)
-        return regress(few, scores, roots).predict(test)
+        return regress(few, scores, inputs.roots if variant.mpp else None).predict(test)
     given = few, scores, test, inputs.finetune.standardise
     return fit_predict(*given), predict_each(*given)
 

@@ -17,6 +17,7 @@ from grmp.io.paths import Folders
 from grmp.io.prompts_file import load_prompts
 from grmp.model import PromptedCLIP
 from grmp.prior import Prior
+from grmp.probe_fit import Roots, prior_roots
 from grmp.runtime import Runtime, Stream, generator, start
 from grmp.settings import Compute, Finetune, Input, Prompts
 from study.data import sets
@@ -65,6 +66,11 @@ class Inputs:
         common = digest(settings, runtime, *plain, self.scores, self.clip.state_dict(), *images)
         meta = digest(common, self.meta.tokens, self.pretrained.prompt_parameters())
         return {True: meta, False: digest(common, self.plain.tokens)}
+
+    @cached_property
+    def roots(self) -> Roots | None:
+        """Those of the prior, for a probe behind MPP."""
+        return prior_roots(self.finetune, self.prior)
 
     def features_of(self, variant: Variant) -> Features:
         """What the variant's tower makes of the target, before it is tuned."""

@@ -10,9 +10,10 @@ from open_clip import CLIP
 from torch import Tensor
 
 from grmp.crops import average, centre_views, cut_views, to_float, view_weights
+from grmp.features import in_batches
 from grmp.metrics import srcc
 from grmp.model import PromptedCLIP, prompted
-from grmp.pretrain import predict, pretrain
+from grmp.pretrain import pretrain
 from grmp.prior import Prior, embed, learn
 from grmp.runtime import Runtime, Stream, generator
 from grmp.settings import Input, Pretrain, Prompts
@@ -83,11 +84,7 @@ def pretrain_prompts(
     query = tasks.manifest.index[tasks.manifest["photograph"].isin(tasks.query)]
     crops = _centre_crops([tasks.images[row] for row in query], sight)
 
-    def judge() -> Float[Tensor, " n"]:
-        each = predict(model.eval(), to_float(crops.flatten(0, 1)), runtime)
-        return average(each.unflatten(0, crops.shape[:2]), _weights(sight))
-
-    before = judge()
+    before = _predict(model, crops, sight, runtime, "query photographs, fresh prompts")
     draws = generator(seed, Stream.TASKS, *again)
     squashed, sequential = isinstance(tasks.images, Squashed), settings.algorithm == "sequential"
     data = (
@@ -104,7 +101,22 @@ def pretrain_prompts(
         losses = pretrain_sequential(model, tasks.images, queries, *rest)
     else:
         losses = pretrain(model, tasks.images, *rest)
-    return Pretrained(model, losses, query, before, judge())
+    after = _predict(model, crops, sight, runtime, "query photographs, trained prompts")
+    return Pretrained(model, losses, query, before, after)
+
+
+@torch.no_grad()
+def _predict(
+    model: PromptedCLIP, crops: UInt8[Tensor, "n scale 3 s s"], sight: Input, runtime: Runtime, title: str
+) -> Float[Tensor, " n"]:
+    model.eval()
+
+    def run(part: UInt8[Tensor, "b 3 s s"]) -> dict[str, Tensor]:
+        with runtime.autocast():
+            return {"quality": model(to_float(part.to(runtime.device))).float().cpu()}
+
+    each = in_batches(crops.flatten(0, 1), run, title)["quality"]
+    return average(each.unflatten(0, crops.shape[:2]), _weights(sight))
 
 
 def _centre_crops(images: Iterable[UInt8[Tensor, "3 h w"]], sight: Input) -> UInt8[Tensor, "n scale 3 s s"]:

@@ -14,7 +14,7 @@ from grmp.design import choose
 from grmp.io.files import write_whole
 from grmp.io.paths import Folders
 from grmp.metrics import DECIMALS, srcc
-from grmp.probe_fit import fit_probe, prior_roots
+from grmp.probe_fit import fit_probe
 from grmp.progress import Progress
 from study import params
 from study.command import run_command
@@ -32,7 +32,7 @@ def compare(inputs: Inputs, repeat: int) -> pd.DataFrame:
     fold, settings = inputs.folds[repeat - 1], inputs.finetune.model_copy(update={"probe_share": 1.0})
     pool, middle = fold.train, inputs.meta.probed()
     truth, most = inputs.scores[fold.test].numpy(), min(max(COUNTS), len(fold.train))
-    roots = prior_roots(settings, inputs.prior)
+    roots = inputs.roots
     orders = {
         "random": draw_labelled(len(pool), most, inputs.seed, repeat),
         "suggested": choose(middle[pool].numpy(), roots, most),

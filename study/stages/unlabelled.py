@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from sklearn.linear_model import Ridge
-from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 from grmp.crops import centre_views, cut_views, view_weights
@@ -28,7 +27,7 @@ from study.params import Params
 SIGHT = Input(views=((256, 2), ("native", 1)), crop=224)
 """What it sees of an image: crops of the size that CLIP was trained with; the study's may be smaller, to save time."""
 GENERATED = Path("artifacts/distorted/pretrain")
-"""The generated set of single distortions, which teaches it."""
+"""The generated set of single distortions, which teaches it, and prompts and prior."""
 BLOCKS = (8, 9, 10)
 IMAGES = 500
 PENALTY = 6e-3
@@ -59,9 +58,8 @@ def learn_unlabelled(
     """
     probe = Probe(ProbeSettings(blocks=tuple(blocks), share=1.0), embeddings.shape[-1])
     each, truth = embeddings.double().transpose(0, 1).numpy(), scores.double().numpy()
-    with threadpool_limits(1):  # more threads add up in another order, which would show in the last digits
-        weights = np.stack([Ridge(penalty * len(truth)).fit(one, truth).coef_ for one in each]) / len(blocks)
-        slope, bias = np.polyfit(np.einsum("bne,be->n", each, weights), truth, 1)
+    weights = np.stack([Ridge(penalty * len(truth)).fit(one, truth).coef_ for one in each]) / len(blocks)
+    slope, bias = np.polyfit(np.einsum("bne,be->n", each, weights), truth, 1)
     probe.weight.copy_(torch.from_numpy(slope * weights))
     probe.bias.fill_(float(bias))
     return probe
