@@ -17,6 +17,7 @@ from grmp.features import Features, frozen_features
 from grmp.finetune import finetune, label
 from grmp.io import backbone, prior_file
 from grmp.io.files import write_whole
+from grmp.io.identity import describe
 from grmp.io.paths import Folders
 from grmp.io.prompts_file import load_prompts
 from grmp.model import PromptedCLIP, first_trained_block, unprompted
@@ -113,7 +114,7 @@ def write(
     """Write a scorer as a checkpoint, and return the card that it carries."""
     card = Card(
         version=version("grmp"),
-        backbone=backbone.describe(clip),
+        backbone=describe(clip),
         labels=labels,
         held_out=held_out,
         computed=computed_on(runtime),

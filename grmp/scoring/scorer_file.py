@@ -10,6 +10,7 @@ from pydantic import model_validator
 from grmp.errors import UserError
 from grmp.io import backbone, paths
 from grmp.io.architecture import check, check_describes
+from grmp.io.identity import identify
 from grmp.io.tensors import read_about, read_checkpoint, write_tensors
 from grmp.model import prompted
 from grmp.probe import Probe, ProbeSettings
@@ -45,7 +46,7 @@ def save(path: Path, scorer: Scorer, clip: Path, prompts: Prompts, card: Card) -
     Raises:
         UserError: `clip` does not say which CLIP it holds, or the file cannot be written.
     """
-    config, origin = backbone.identify(clip)
+    config, origin = identify(clip)
     config["vision_cfg"]["image_size"] = scorer.view.crop
     probe = scorer.probe.settings if scorer.probe else None
     blueprint = Blueprint(config=config, backbone=origin, prompts=prompts, input=scorer.view, card=card, probe=probe)

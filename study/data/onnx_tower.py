@@ -20,7 +20,7 @@ from onnx.external_data_helper import uses_external_data
 from torch import Tensor
 
 from grmp.errors import UserError
-from grmp.io.backbone import PACKAGE, VERSION
+from grmp.io.identity import PACKAGE, VERSION
 from grmp.io.files import whole
 
 LICENCE = "MIT"

@@ -20,6 +20,8 @@ from grmp.io.table import read_csv
 COLUMNS = ("image", "score", "scene")
 """Every manifest has these. Generated sets have photograph, distortions and levels besides. Who trains and who tests
 stands in `part`, or, where each repeat has a split of its own, in `part_1`, `part_2` and so on."""
+GENERATED = Path("artifacts/distorted/pretrain")
+"""Single distortions of photographs, from which prompts, prior and the scorer without a label learn."""
 TEXTS = ("image", "scene", "photograph", "distortions", "levels")
 
 

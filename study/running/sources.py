@@ -1,11 +1,10 @@
 """Which of our source files run for a module or a notebook, by its imports."""
 
 import ast
+import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-
-import nbformat
 
 from grmp.io.digest import digest
 
@@ -22,8 +21,8 @@ def digest_of(name: str) -> str:
 
 def notebook_code(notebook: Path) -> str:
     """The code cells of a notebook, one after the other."""
-    cells = nbformat.read(notebook, as_version=4).cells
-    return "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
 
 
 def imported(code: str) -> Iterator[str]:

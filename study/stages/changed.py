@@ -21,7 +21,6 @@ from study.running.notebook import run_notebook
 from study.stages.features import compute_features, load, read_crops
 from study.stages.inputs import Inputs, gather
 from study.stages.pretraining import learn_prior
-from study.stages.unlabelled import GENERATED
 from study.variants import Variant
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -48,7 +47,7 @@ def run_stages(base: Params, settings: Params, variant: Variant, folder: Path, o
     if changed("align"):
         made = replace(made, clip=folder / "clip.safetensors")
         run("00_backbone", ("photos", "backbone", "align"), weights=str(made.clip), reports=str(folder))
-    generated = Path(settings.pretrain.source) == GENERATED  # any other set is somebody's, and is not made anew
+    generated = Path(settings.pretrain.source) == sets.GENERATED  # any other set is somebody's, and is not made anew
     if variant.mpp and changed("distort") and generated:
         run("01_distort", ("photos", "distort"), target=str(folder / "distorted"), reports=str(folder))
         pretrain = settings.pretrain.model_copy(update={"source": str(folder / "distorted/pretrain")})

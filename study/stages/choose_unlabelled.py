@@ -16,7 +16,7 @@ from study import params
 from study.command import run_command
 from study.data import sets
 from study.stages.choose import BLOCKS, BOTH, looked_at, own_embedder
-from study.stages.unlabelled import GENERATED, IMAGES, learn_unlabelled
+from study.stages.unlabelled import IMAGES, learn_unlabelled
 
 CENTRES = ((256, 1, False), ("native", 1, False))
 CHOICES = ((8, 9, 10), (7, 8, 9, 10), (7, 8, 9, 10, 11, 12))
@@ -62,8 +62,8 @@ def main(
 ) -> None:
     """Compare towers, blocks and penalties without a label; needs what `dvc repro pretrain` makes."""
     embedder, table = own_embedder(params.load(params_path), folder), looked_at(rated, images)
-    manifest = sets.sample(sets.read_manifest(GENERATED), IMAGES)
-    pictures, teaching = list(sets.read_images(rated, table)), list(sets.read_images(GENERATED, manifest))
+    manifest = sets.sample(sets.read_manifest(sets.GENERATED), IMAGES)
+    pictures, teaching = list(sets.read_images(rated, table)), list(sets.read_images(sets.GENERATED, manifest))
     scores, rows = table["score"].to_numpy(np.float32), []
     for prompted, tower in ((False, "untouched"), (True, "with prompts")):
         seen = embedder.average("rated", pictures, BOTH, prompted)

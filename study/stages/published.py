@@ -16,6 +16,7 @@ from open_clip import CLIP
 from grmp.finetune import Outcome
 from grmp.io import backbone
 from grmp.io.files import write_whole
+from grmp.io.identity import describe, identify
 from grmp.io.paths import Folders
 from grmp.io.prompts_file import save_prompts
 from grmp.metrics import DECIMALS, plcc, srcc
@@ -57,7 +58,7 @@ def find_weights(settings: Params, work: Path) -> Path:
     if settings.backbone.source == "embedded":
         return Folders.clip
     weights = work / "clip.safetensors"
-    if not weights.is_file() or backbone.identify(weights)[1] != settings.backbone:
+    if not weights.is_file() or identify(weights)[1] != settings.backbone:
         clip, config = obtain(settings.backbone, settings.align)
         backbone.save(weights, clip, config, settings.backbone)
     return weights
@@ -178,7 +179,7 @@ def main(
     save_prompts(work / "prompts.safetensors", model)
     results = measure(settings, prepare(settings, clip, model, runtime, work / "target"), REPEATS)
     write_whole(out / "results.csv", results.to_csv(index=False))
-    write_whole(out / "README.md", summary(results, settings, backbone.describe(weights), runtime))
+    write_whole(out / "README.md", summary(results, settings, describe(weights), runtime))
     typer.echo((out / "README.md").read_text(encoding="utf-8"))
 
 

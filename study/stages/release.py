@@ -4,9 +4,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
-from grmp.io import backbone, paths
+from grmp.io import paths
+from grmp.io.identity import describe
 from grmp.io.paths import Folders
 from grmp.runtime import start
 from grmp.scoring.card import Card, Labels, computed_on
@@ -16,7 +18,7 @@ from grmp.scoring.validation import agreement
 from study import params
 from study.command import run_command
 from study.data import sets
-from study.stages.unlabelled import BLOCKS, GENERATED, IMAGES, PENALTY, SIGHT, teach, untouched_tower
+from study.stages.unlabelled import BLOCKS, IMAGES, PENALTY, SIGHT, embed_images, teach, untouched_tower
 
 DATA = "generated single distortions, labels from a metric calibrated on KADID-10k's human scores"
 HOW = "of the generated target's test part: mixtures of distortions, whose photographs were not seen"
@@ -25,29 +27,30 @@ HOW = "of the generated target's test part: mixtures of distortions, whose photo
 def main(
     out: Annotated[Path, typer.Argument(help="safetensors file to write")] = paths.STUDY,
     clip: Path = Folders.clip,
-    taught_by: Annotated[Path, typer.Option(help="the set that teaches")] = GENERATED,
+    taught_by: Annotated[Path, typer.Option(help="the set that teaches")] = sets.GENERATED,
     target: Path = Folders.target,
     params_path: Path = Path("params.yaml"),
 ) -> None:
     """Learn from the generated pre-training images, measure on the target, and write what `grmp score` uses."""
     settings = params.load(params_path)
     runtime = start(settings.compute)
-    scorer = Scorer(untouched_tower(clip, SIGHT.crop, settings), SIGHT, None).to(runtime.device)
-    scorer.probe = teach(scorer.model, taught_by, SIGHT, runtime).to(runtime.device)
+    tower = untouched_tower(clip, SIGHT.crop, settings)
+    probe = teach(tower, taught_by, SIGHT, runtime)
     manifest = sets.read_manifest(target)
     test = manifest[manifest["part"] == "test"]
-    judged = scorer.score([target / name for name in test["image"]])
+    seen = embed_images(tower, target, test, SIGHT, runtime, "images to measure it on")
+    judged = probe(torch.zeros(len(seen)), seen)
     card = Card(
         version=version("grmp"),
-        backbone=backbone.describe(clip),
+        backbone=describe(clip),
         labels=Labels(
             data=DATA, images=min(IMAGES, len(sets.read_manifest(taught_by))), low=0, high=1, range_given=True
         ),
-        held_out=agreement(judged["quality"].to_numpy(), sets.scores(test).numpy(), HOW),
+        held_out=agreement(judged.numpy(), sets.scores(test).numpy(), HOW),
         computed=computed_on(runtime),
         parameters={"image": SIGHT.model_dump(mode="json"), "unlabelled": {"blocks": BLOCKS, "penalty": PENALTY}},
     )
-    save(out, scorer, clip, settings.prompts.model_copy(update={"image_tokens": 0}), card)
+    save(out, Scorer(tower, SIGHT, probe).cpu(), clip, settings.prompts.model_copy(update={"image_tokens": 0}), card)
     typer.echo(card.text())
 
 

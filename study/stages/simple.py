@@ -29,7 +29,7 @@ from study.data.pixels import to_array
 from study.params import label_count
 from study.stages.inputs import Inputs, labelled_indices, read_inputs
 from study.stages.ridge import fit_predict
-from study.stages.unlabelled import GENERATED, teach, untouched_tower
+from study.stages.unlabelled import teach, untouched_tower
 
 COLUMNS = ["method", "labels", "count", "repeat", "srcc", "plcc"]
 
@@ -108,7 +108,7 @@ def assess_unlabelled(inputs: Inputs, probe: Probe) -> pd.DataFrame:
 def main(
     out: Annotated[Path, typer.Argument(help="the table to write")],
     target: Annotated[Path, typer.Option(help="folder with the rated set's manifest.csv")] = Path("artifacts/target"),
-    taught_by: Annotated[Path, typer.Option(help="the generated set behind 0 labels")] = GENERATED,
+    taught_by: Annotated[Path, typer.Option(help="the generated set behind 0 labels")] = sets.GENERATED,
     params_path: Annotated[Path, typer.Option("--params", help="the params file")] = Path("params.yaml"),
 ) -> None:
     """Assess the simple rows on a rated set's splits; needs what `dvc repro features` makes."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Float
 from sklearn.linear_model import Ridge
@@ -26,8 +27,6 @@ from study.params import Params
 
 SIGHT = Input(views=((256, 2), ("native", 1)), crop=224)
 """What it sees of an image: crops of the size that CLIP was trained with; the study's may be smaller, to save time."""
-GENERATED = Path("artifacts/distorted/pretrain")
-"""The generated set of single distortions, which teaches it, and prompts and prior."""
 BLOCKS = (8, 9, 10)
 IMAGES = 500
 PENALTY = 6e-3
@@ -72,8 +71,19 @@ def teach(tower: PromptedCLIP, folder: Path, sight: Input, runtime: Runtime) -> 
         UserError: no such set, or an image cannot be read.
     """
     manifest = sets.sample(sets.read_manifest(folder), IMAGES)
-    views = centre_views(sight.views)
-    crops = torch.stack([cut_views(image, views, sight.crop) for image in sets.read_images(folder, manifest)])
-    tower.to(runtime.device)
-    embeddings = embed(tower, crops, view_weights(views), BLOCKS, runtime, "distorted images, for no label")
-    return learn_unlabelled(embeddings, sets.scores(manifest))
+    centre = Input(views=centre_views(sight.views), crop=sight.crop)
+    seen = embed_images(tower, folder, manifest, centre, runtime, "distorted images, for no label")
+    return learn_unlabelled(seen, sets.scores(manifest))
+
+
+def embed_images(
+    tower: PromptedCLIP, folder: Path, manifest: pd.DataFrame, sight: Input, runtime: Runtime, title: str
+) -> Float[Tensor, "n block e"]:
+    """What the probe reads of the images of a `manifest` in `folder`, the mean over the crops that `sight` has of them.
+
+    Raises:
+        UserError: an image cannot be read.
+    """
+    images = sets.read_images(folder, manifest)
+    crops = torch.stack([cut_views(image, sight.views, sight.crop) for image in images])
+    return embed(tower.to(runtime.device), crops, view_weights(sight.views), BLOCKS, runtime, title)

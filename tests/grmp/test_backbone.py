@@ -1,16 +1,20 @@
 import copy
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import open_clip
 import pytest
 import torch
+from conftest import ROOT
 from open_clip import CLIP
 
 from grmp.errors import UserError
 from grmp.io import backbone
-from grmp.io.backbone import build, describe, load, save
+from grmp.io.backbone import build, load, save
+from grmp.io.identity import describe
 from grmp.io.tensors import read_checkpoint, write_tensors
 from grmp.settings import Backbone
 from study.data import backbones
@@ -242,3 +246,9 @@ def test_a_local_checkpoint_with_code_in_it_is_refused_and_not_run(
 def test_want_of_memory_is_not_taken_for_another_architecture() -> None:
     with pytest.raises(RuntimeError, match="can't allocate memory"), backbone.named("clip.safetensors"):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 7 bytes.")
+
+
+def test_a_file_says_which_clip_it_holds_without_open_clip() -> None:
+    code = "import sys, grmp.io.identity; print('open_clip' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"]

@@ -11,6 +11,7 @@ from PIL import Image
 from grmp.errors import UserError
 from grmp.finetune import label
 from grmp.io import backbone
+from grmp.io.identity import describe
 from grmp.io.paths import Folders
 from grmp.io.prior_file import save as save_prior
 from grmp.io.prompts_file import save_prompts
@@ -103,7 +104,7 @@ def test_a_checkpoint_and_its_card_are_written(
     assert table["image"].tolist() == [str(path) for path in opinions.paths]
     assert table["given"].tolist() == opinions.scores.tolist()
     assert rmse(table["predicted"].to_numpy(), opinions.scores) < opinions.scores.std()
-    assert card.backbone == backbone.describe(folders.clip)
+    assert card.backbone == describe(folders.clip)
     assert card.computed == "cpu, fp32"
     assert card.parameters["finetune"]["learning_rate"] == 0.01
     qualities = load(out, "cpu").score(opinions.paths)["quality"]

@@ -11,6 +11,7 @@ from open_clip import CLIP
 import grmp
 from grmp.errors import UserError
 from grmp.io import backbone
+from grmp.io.identity import describe
 from grmp.io.tensors import read_checkpoint, write_tensors
 from grmp.model import prompted
 from grmp.probe import Probe, ProbeSettings
@@ -88,7 +89,7 @@ def test_the_card_comes_back(checkpoint: Path, card: Card) -> None:
 
 
 def test_the_file_says_which_clip_it_holds(checkpoint: Path) -> None:
-    assert backbone.describe(checkpoint) == backbone.describe(checkpoint.with_name("clip.safetensors"))
+    assert describe(checkpoint) == describe(checkpoint.with_name("clip.safetensors"))
 
 
 def test_loading_leaves_no_trace_in_the_random_numbers(checkpoint: Path) -> None:
@@ -151,9 +152,9 @@ def test_the_package_has_nothing_else_to_load() -> None:
 
 
 def test_importing_the_package_imports_no_torch_and_asks_for_passive_threads() -> None:
-    code = "import os, sys, grmp; print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY'])"
+    code = "import os, sys, grmp; print('torch' in sys.modules, os.environ['GOMP_SPINCOUNT'])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", "passive"]
+    assert done.stdout.split() == ["False", "1000"]
 
 
 def test_what_scores_imports_no_library_that_only_fits_or_tabulates() -> None:

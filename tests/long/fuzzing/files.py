@@ -20,6 +20,7 @@ from safetensors.torch import save
 from fuzzing.mutation import mutated, regrown
 from grmp import prior
 from grmp.io import backbone, prior_file
+from grmp.io.identity import describe
 from grmp.io.prompts_file import load_prompts, save_prompts
 from grmp.io.tensors import read_about, read_checkpoint
 from grmp.model import prompted
@@ -262,7 +263,7 @@ class Backbones(Scorers):
         self.path.write_bytes(struct.pack("<Q", len(content)) + content + self.body)
         clip = backbone.load(self.path, 32)
         assert torch.isfinite(clip.encode_image(torch.rand(1, 3, 32, 32))).all()
-        assert backbone.describe(self.path).isprintable()
+        assert describe(self.path).isprintable()
 
 
 def _tower() -> bytes:
