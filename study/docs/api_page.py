@@ -8,7 +8,7 @@ MODULES = (
     "grmp.model", "grmp.prompts", "grmp.towers", "grmp.text", "grmp.meta", "grmp.pretrain",
     "grmp.projection", "grmp.finetune", "grmp.regression", "grmp.prior", "grmp.probe", "grmp.probe_fit", "grmp.design",
     "grmp.metrics", "grmp.crops", "grmp.features", "grmp.settings", "grmp.runtime", "grmp.io.backbone",
-    "grmp.io.prompts_file", "grmp.io.prior_file", "grmp.scoring.scorer", "grmp.scoring.scorer_file",
+    "grmp.io.identity", "grmp.io.prompts_file", "grmp.io.prior_file", "grmp.scoring.scorer", "grmp.scoring.scorer_file",
     "grmp.scoring.fit", "grmp.scoring.validation", "grmp.scoring.suggest", "grmp.scoring.opinions",
     "grmp.scoring.mean_quality", "grmp.scoring.pyiqa_plugin", "grmp.errors",
     "study.variants", "study.params", "study.data.distortions", "study.data.labels", "study.data.datasets.reading",
