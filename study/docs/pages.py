@@ -5,13 +5,14 @@ from pathlib import Path
 
 from grmp.io.files import write_whole
 from study.command import run_command
-from study.docs import datasets_page, readme, results_page
+from study.docs import datasets_page, model_card_page, readme, results_page
 from study.docs.api_page import api_page
 from study.docs.params_page import parameters_page
 
 PAGES: dict[Path, Callable[[], str]] = {
     Path("README.md"): lambda: readme.filled(Path("README.md"), readme.BLOCKS),
     Path("docs/results.md"): lambda: readme.filled(Path("docs/results.md"), results_page.BLOCKS),
+    Path("docs/model_card.md"): lambda: readme.filled(Path("docs/model_card.md"), model_card_page.BLOCKS),
     Path("docs/parameters.md"): parameters_page,
     datasets_page.PAGE: datasets_page.markdown,
     Path("docs/api.md"): lambda: api_page(Path()),

@@ -1,4 +1,4 @@
-"""README and docs/results.md say what the committed runs give."""
+"""README, docs/results.md and docs/model_card.md say what the committed runs give."""
 
 import re
 from pathlib import Path
@@ -10,11 +10,15 @@ from conftest import ROOT
 from scipy import stats
 
 from grmp.errors import UserError
-from study.docs import readme, results_page
+from study.docs import model_card_page, readme, results_page
 from study.docs.evidence import Difference, medians, paired
 from study.reports.published import LIVEC
 
-PAGES = {"README.md": readme.BLOCKS, "docs/results.md": results_page.BLOCKS}
+PAGES = {
+    "README.md": readme.BLOCKS,
+    "docs/results.md": results_page.BLOCKS,
+    "docs/model_card.md": model_card_page.BLOCKS,
+}
 COMMENT = re.compile(r"<!-- generated: (\w+) -->")
 
 
