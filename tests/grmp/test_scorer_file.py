@@ -151,7 +151,7 @@ def test_the_package_has_nothing_else_to_load() -> None:
         _ = grmp.unload
 
 
-def test_importing_the_package_imports_no_torch_and_asks_for_passive_threads() -> None:
+def test_importing_the_package_imports_no_torch_and_has_threads_spin_a_little() -> None:
     code = "import os, sys, grmp; print('torch' in sys.modules, os.environ['GOMP_SPINCOUNT'])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "1000"]
