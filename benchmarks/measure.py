@@ -13,7 +13,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from grmp.runtime import Runtime
-from study.reports.provenance import device_name
+from study.reports.device import device_name
 
 CEILING_SIDE = {"cpu": 2048, "cuda": 8192}
 """Side of the square matrices whose product is the ceiling: large enough that no larger one is faster."""

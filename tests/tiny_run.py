@@ -19,7 +19,7 @@ from grmp.model import PromptedCLIP, prompted
 from grmp.pretrain import pretrain
 from grmp.runtime import Runtime, Stream, generator, start
 from grmp.settings import Compute
-from study.data import generate, photos, sets
+from study.data import generate, manifests, photos, sets
 from study.data.labels import similarity
 from study.data.pixels import resize_image
 from study.data.sets import Fold
@@ -71,8 +71,8 @@ def _distort(folder: Path, photographs: Path, compute: Compute) -> pd.DataFrame:
         rows.append((f"images/{recipe.name}", score, recipe.photograph.name, kind, "1", recipe.photograph.scene))
     columns = ["image", "score", "photograph", "distortions", "levels", "scene"]
     manifest = pd.DataFrame(rows, columns=columns)
-    sets.write_manifest(folder, manifest)
-    return sets.read_manifest(folder)
+    manifests.write_manifest(folder, manifest)
+    return manifests.read_manifest(folder)
 
 
 def _pretrain(

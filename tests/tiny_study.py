@@ -14,7 +14,7 @@ from grmp.io.prompts_file import save_prompts
 from grmp.model import prompted
 from grmp.settings import Backbone
 from study import params
-from study.data import photos, sets
+from study.data import manifests, photos
 from study.data.labels import LabelMap
 from study.stages import features
 
@@ -47,4 +47,4 @@ def _make_target(folder: Path, photographs: list[photos.Photograph]) -> None:
         shutil.copy(photo.path, folder / "images")
         part = "train" if index < 6 else "test"
         rows.append((f"images/{photo.path.name}", index / 10, photo.name, "1+2", "1+1", photo.scene, part))
-    sets.write_manifest(folder, pd.DataFrame(rows, columns=columns))
+    manifests.write_manifest(folder, pd.DataFrame(rows, columns=columns))

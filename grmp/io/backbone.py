@@ -11,8 +11,8 @@ from open_clip.model import resize_pos_embed
 from open_clip.transformer import VisionTransformer
 
 from grmp.errors import UserError, is_want_of_memory
-from grmp.io.architecture import check, check_describes
-from grmp.io.identity import identify
+from grmp.io.architecture import check_describes
+from grmp.io.identity import check, identify
 from grmp.io.tensors import read_checkpoint, write_tensors
 from grmp.settings import Backbone
 

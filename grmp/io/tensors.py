@@ -1,17 +1,15 @@
 """Tensors on disk: safetensors only, written whole or not at all."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from grmp.checks import first_not_finite
-from grmp.errors import UserError, is_want_of_memory
+from grmp.errors import UserError
+from grmp.io.about import about_of, opened
 from grmp.io.files import whole
 
 KINDS = (torch.float32, torch.bfloat16, torch.float16, torch.float64, torch.int64, torch.uint8)
@@ -30,48 +28,17 @@ def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, str] 
         save_file({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, beside, metadata=entry)
 
 
-def read_about(path: Path) -> dict[str, str]:
-    """What a safetensors file says of itself; its tensors are not read.
-
-    Raises:
-        UserError: the file is missing or truncated.
-    """
-    with _opened(path) as file:
-        return _about(file)
-
-
 def read_checkpoint(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """What a safetensors file says of itself, and its tensors.
 
     Raises:
         UserError: the file is missing or truncated, or holds a NaN, an infinity, or numbers of an unusual kind.
     """
-    with _opened(path) as file:
-        about, values = _about(file), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    with opened(path, "pt") as file:
+        said, values = about_of(file), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     for name, value in values.items():
         if value.dtype not in KINDS:
             raise UserError(f"{path}: tensor {name} holds {value.dtype}; known are {', '.join(map(str, KINDS))}")
     if name := first_not_finite(values):
         raise UserError(f"{path}: tensor {name} holds numbers that are not finite; make the file anew")
-    return about, values
-
-
-def _about(file: safe_open) -> dict[str, str]:
-    try:
-        about = json.loads((file.metadata() or {})["about"])
-    except (KeyError, ValueError, RecursionError):  # not written here
-        return {}
-    return about if isinstance(about, dict) and all(isinstance(text, str) for text in about.values()) else {}
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[safe_open]:
-    if not path.is_file():
-        raise UserError(f"{path}: no such checkpoint; `dvc repro` makes it")
-    try:
-        with safe_open(path, framework="pt") as file:
-            yield file
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:  # the others: tensors of odd kinds
-        if is_want_of_memory(type(error).__name__, str(error)):
-            raise
-        raise UserError(f"{path}: is not a whole safetensors file ({error})") from None
+    return said, values

@@ -9,9 +9,10 @@ from pydantic import model_validator
 
 from grmp.errors import UserError
 from grmp.io import backbone, paths
-from grmp.io.architecture import check, check_describes
-from grmp.io.identity import identify
-from grmp.io.tensors import read_about, read_checkpoint, write_tensors
+from grmp.io.about import read_about
+from grmp.io.architecture import check_describes
+from grmp.io.identity import check, identify
+from grmp.io.tensors import read_checkpoint, write_tensors
 from grmp.model import prompted
 from grmp.probe import Probe, ProbeSettings
 from grmp.runtime import find_device

@@ -9,7 +9,7 @@ from open_clip import CLIP
 from grmp.errors import UserError
 from grmp.io.backbone import build, load, named, refuse_others
 from grmp.io.identity import PACKAGE, VERSION, identify
-from grmp.io.tensors import read_about
+from grmp.io.about import read_about
 from grmp.settings import Align, Backbone
 from study.data.onnx_tower import download_state
 

@@ -10,7 +10,8 @@ from grmp.errors import UserError
 from study import params
 from study.command import run_command
 from study.data import datasets
-from study.data.sets import folds, write_manifest
+from study.data.manifests import write_manifest
+from study.data.sets import folds
 from study.data.splits import random_split, read_split, set_aside
 from study.params import Target
 

@@ -17,7 +17,7 @@ from grmp.errors import UserError
 from grmp.io.inside import refuse_outside
 from grmp.runtime import Stream, generator
 from grmp.settings import Pretrain
-from study.data import sets
+from study.data import manifests, sets
 from study.data.datasets import read
 from study.data.squashed import Squashed
 
@@ -83,10 +83,10 @@ def _parts(source: Path, settings: Pretrain, several: bool) -> list[_Part]:
     """The folders that `source` stands for; where there are several sources, types and photographs get its name."""
     generated = (source / "manifest.csv").is_file()
     folders = [source, *([source.with_name("target")] if generated and settings.mixtures else [])]
-    manifests = [sets.read_manifest(folder) if generated else _published(source, settings) for folder in folders]
+    tables = [manifests.read_manifest(folder) if generated else _published(source, settings) for folder in folders]
     if several:
-        manifests = [_named(table, source.name if generated else _published_name(source)) for table in manifests]
-    return [_Part(folder, table) for folder, table in zip(folders, manifests)]
+        tables = [_named(table, source.name if generated else _published_name(source)) for table in tables]
+    return [_Part(folder, table) for folder, table in zip(folders, tables)]
 
 
 def _named(manifest: pd.DataFrame, name: str) -> pd.DataFrame:

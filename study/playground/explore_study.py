@@ -16,7 +16,7 @@ from grmp.model import PromptedCLIP, prompted
 from grmp.runtime import Runtime, Stream, generator, start
 from grmp.scoring import scorer_file
 from study import params
-from study.data import sets
+from study.data import manifests, sets
 from study.data.labels import LabelMap
 from study.data.photos import Photograph, read_manifest, split
 from study.playground.explore import PRETRAINED, Explorer, Labelled, Models
@@ -62,7 +62,7 @@ def read_labelled(folders: Folders) -> Labelled:
     Raises:
         UserError: the manifest or the features are missing, or of different studies.
     """
-    manifest = sets.read_manifest(folders.target)
+    manifest = manifests.read_manifest(folders.target)
     path = folders.features / "meta.safetensors"
     seen = features.load(path)
     embeddings = seen.average(seen.embeddings).float()

@@ -11,12 +11,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from jaxtyping import Float
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from study.data.sets import Fold
 from study.reports.style import title
 
 IDEAS = {"MPP": ("full", "without_mpp"), "QGR": ("full", "without_qgr"), "Probe (ours)": ("full_probe", "full")}
@@ -68,13 +66,6 @@ def against_zero(swept: pd.DataFrame, test_ratio: float = 0.0) -> pd.DataFrame:
     rows = [{"strength": strength} | paired_test(values.to_numpy(), test_ratio) for strength, values in gains.items()]
     tests = pd.DataFrame(rows, columns=["strength", "difference", "low", "high", "p"])
     return tests.assign(p_holm=holm(tests["p"]))
-
-
-def split_ratio(folds: Sequence[Fold]) -> float:
-    """Test images by images that are not tested on, for `paired_test`: 0 where all repeats have the same test part."""
-    if all(torch.equal(fold.test, folds[0].test) for fold in folds):
-        return 0.0
-    return float(np.mean([len(fold.test) / len(fold.train) for fold in folds]))
 
 
 def differences(results: pd.DataFrame, a: str, b: str) -> pd.DataFrame:

@@ -5,12 +5,9 @@ brought a report, and the runner prints durations.
 """
 
 import platform
-import re
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import pandas as pd
-import torch
 from pandas.io.formats.style import Styler
 
 from grmp.io.plain import compact
@@ -28,14 +25,14 @@ def provenance(notebook: str, sections: dict[str, dict], backbone: str, device: 
         notebook: the report's, such as 04_ablation; the digest is of the sources that run for it.
         sections: the sections of params.yaml that the notebook was given, under their names.
         backbone: which CLIP, in words.
-        device: torch's name of the device in use, such as cpu or cuda.
+        device: what computed, as `study.reports.device.device_name` calls it.
         precision: such as fp32 or bf16.
     """
     rows = {
         "grmp": f"{_version('grmp')}, sources {digest_of(notebook)[:12]}",
         **{f"params: {name}": compact(values) for name, values in sections.items()},
         "backbone": backbone,
-        "device": device_name(device),
+        "device": device,
         "precision": precision,
         "versions": ", ".join([f"python {platform.python_version()}", *(f"{p} {_version(p)}" for p in PACKAGES)]),
     }
@@ -43,23 +40,6 @@ def provenance(notebook: str, sections: dict[str, dict], backbone: str, device: 
     # A fixed id, as the random one would change the notebook's bytes.
     left = {"selector": "th, td", "props": "text-align: left"}
     return Styler(frame, uuid="provenance", cell_ids=False).hide(axis="index").set_table_styles([left])
-
-
-def device_name(device: str) -> str:
-    """The GPU's name, or the processor's with the number of threads in use."""
-    if device.startswith("cuda"):
-        return f"{torch.cuda.get_device_name(device)} ({device})"
-    return f"{_processor()}, {torch.get_num_threads()} threads"
-
-
-def _processor() -> str:
-    """The processor's name, with the numbers that tell apart those of one name, on which last digits can differ."""
-    information = Path("/proc/cpuinfo")
-    text = information.read_text() if information.exists() else ""
-    fields = dict(re.findall(r"^(model name|cpu family|model)\s*: *(.+)$", text, flags=re.MULTILINE))
-    if len(fields) < 3:
-        return fields.get("model name") or platform.processor() or platform.machine()
-    return f"{fields['model name'].strip()} (family {fields['cpu family']}, model {fields['model']})"
 
 
 def _version(package: str) -> str:

@@ -69,6 +69,19 @@ def read_runs(folder: Path, cells: list[str], table: str) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
+def read_runtime(folder: Path, labels: float) -> dict[str, str]:
+    """`device` and `precision` of the runs at one number of labels, in words.
+
+    Raises:
+        UserError: they have not been run.
+    """
+    path = folder / str(labels) / "runtime.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError:
+        raise UserError(f"{path}: is not there; `dvc repro` makes it") from None
+
+
 def _sweep_runs(results: pd.DataFrame, folder: Path, sweep: dict[str, Any], strength: float) -> pd.DataFrame:
     # 0 and the grid's own strength are cells of the grid.
     at = results["labels"].astype(float) == float(sweep["labels"])

@@ -11,7 +11,7 @@ import typer
 
 from grmp.errors import UserError, in_one_line
 from grmp.io.table import read_csv
-from study.reports.provenance import device_name
+from study.reports.device import processor
 
 METRICS = ("reports/metrics.json", "reports/distort.json", "reports/backbone.json", "reports/pretrain.json")
 KEY = ["variant", "labels", "repeat"]
@@ -76,7 +76,7 @@ def compare_runs(again: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
 @app.command()
 def tree(report: Annotated[Path, typer.Argument()] = Path("reports/03_finetune.ipynb")) -> None:
     """After `make study`: exit status 1 where a tracked file changed, on a processor of the kind that REPORT names."""
-    if device_name("cpu").partition(",")[0] not in report.read_text(encoding="utf-8"):
+    if processor() not in report.read_text(encoding="utf-8"):
         typer.echo("made on another kind of processor: `metrics` compares the numbers")
         return
     changed = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)

@@ -1,6 +1,7 @@
 """Runs a notebook on chosen sections of params.yaml; leaves an executed notebook, and a page, with stable bytes."""
 
 import ast
+import logging
 import os
 import resource
 import sys
@@ -24,14 +25,12 @@ from study import params
 from study.command import run_command
 from study.reports.page import page
 from study.reports.stable import stabilise
+from study.running.engine import export_to_env
 from study.running.live_output import LiveOutput
-from study.running.parallel import export_to_env
 
 MAXRSS_BYTES = 1 if sys.platform == "darwin" else 1024  # the unit of getrusage
 PAGE_ONLY = "page-only"
 """Tag of cells whose outputs go to the page alone."""
-
-
 ENVIRONMENT = {
     "PYTHONHASHSEED": "0",  # sets print in the same order on every run
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # figures go inline whatever the shell prefers
@@ -45,7 +44,7 @@ KERNEL = {
 }
 
 
-def run_notebook(source: Path, target: Path, parameters: dict[str, Any], html: bool = True) -> None:
+def run_notebook(source: Path, target: Path, parameters: dict[str, Any]) -> None:
     """Execute `source` in the current directory and write the result to `target`, and beside it as a page.
 
     What cells print is passed on while they run. Equal results give equal bytes.
@@ -55,7 +54,6 @@ def run_notebook(source: Path, target: Path, parameters: dict[str, Any], html: b
         target: executed notebook; replaced only by a whole one. The page gets its stem and `.html`.
         parameters: values for names that the `parameters` cell defines; plain ones (`grmp.io.plain`), so that what
             papermill writes into the notebook is data and no code.
-        html: whether to write the page.
 
     Raises:
         UserError: unreadable or unfit source, a cell that failed (what was executed is then kept beside `target` as
@@ -66,19 +64,18 @@ def run_notebook(source: Path, target: Path, parameters: dict[str, Any], html: b
     partial.parent.mkdir(parents=True, exist_ok=True)
     notebook = stabilise(_execute(source, partial, parameters))
     beside = target.with_suffix(".html")
-    write_whole(target, _bytes(_lean(notebook, beside.name) if html else notebook))
-    if html:
-        write_whole(beside, page(notebook, target.stem, source.parent))
+    write_whole(target, _bytes(_lean(notebook, beside.name)))
+    write_whole(beside, page(notebook, target.stem, source.parent))
     partial.unlink(missing_ok=True)
-    files = f"{target}, .html" if html else f"{target}"
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * MAXRSS_BYTES
-    print(
-        f"{source.stem} -> {files}  in {time.monotonic() - started:.1f} s, peak memory {peak / 1e9:.2f} GB", flush=True
-    )
+    cost = f"{time.monotonic() - started:.1f} s, peak memory {peak / 1e9:.2f} GB"
+    print(f"{source.stem} -> {target}, .html  in {cost}", flush=True)
 
 
 def _execute(source: Path, under_way: Path, parameters: dict[str, Any]) -> NotebookNode:
     os.environ.update(ENVIRONMENT)
+    # Where a kernel ends, nbclient leaves an exception unread, which asyncio would print beside our own line.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     live = LiveOutput(source.stem)
     try:
         with live:
@@ -202,7 +199,6 @@ def main(
     keys: Annotated[str, typer.Option(help="single keys, such as image.crop, separated by commas")] = "",
     setting: Annotated[list[str] | None, typer.Option("--set", help="name=value, a parameter; may be repeated")] = None,
     params_file: Annotated[Path, typer.Option("--params", help="the params file")] = Path("params.yaml"),
-    html: Annotated[bool, typer.Option(help="write a page beside the executed notebook")] = True,
 ) -> None:
     """Execute SOURCE with the named sections and keys of params.yaml as its parameters, and write TARGET."""
     names, single = ([name.strip() for name in text.split(",") if name.strip()] for text in (sections, keys))
@@ -210,7 +206,7 @@ def main(
     if "compute" in names:
         export_to_env(Compute.model_validate(parameters["compute"]))
     try:
-        run_notebook(source, target, parameters, html)
+        run_notebook(source, target, parameters)
     except KeyboardInterrupt:
         typer.echo(f"interrupted: {source}; {target} is as it was", err=True)
         raise typer.Exit(130) from None

@@ -20,23 +20,15 @@ import torch
 
 from grmp.errors import UserError
 from grmp.progress import MARK
-from grmp.settings import Compute
 from study.command import end_with_parent
+from study.running.engine import ADDRESS, ENGINE
+from study.running.sources import ROOT
 
 Piece = tuple[Any, ...]
 Result = TypeVar("Result")
-ENGINE, ADDRESS = "GRMP_ENGINE", "GRMP_ADDRESS"
-"""Environment variables with `compute.engine` and `compute.address`. They reach notebooks so, and not as parameters:
-these stand in the report, and which machines were used changes no result."""
 AHEAD = 1000  # pieces that wait at the cluster: enough for its machines to find work, few enough for its memory
 RETRIES = 5  # a piece that takes its machine down with it should not go round for ever
 SECONDS = 10  # for a cluster to answer
-ROOT = Path(__file__).parents[2]
-
-
-def export_to_env(compute: Compute) -> None:
-    """Hand `compute.engine` and `compute.address` to this process and those that it starts."""
-    os.environ[ENGINE], os.environ[ADDRESS] = compute.engine, compute.address or ""
 
 
 def run_pieces(

@@ -1,12 +1,11 @@
 """Which of our source files run for a module or a notebook, by its imports."""
 
 import ast
+import hashlib
 import json
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-
-from grmp.io.digest import digest
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,7 +15,8 @@ def digest_of(name: str) -> str:
     """A digest of our sources that run for a module (study.stages.tuning) or a notebook (04_ablation)."""
     code = f"import {name}" if "." in name else notebook_code(ROOT / f"notebooks/{name}.ipynb")
     files = sorted(closure(code))
-    return digest(code, [(file.as_posix(), (ROOT / file).read_text(encoding="utf-8")) for file in files])
+    texts = [(file.as_posix(), (ROOT / file).read_text(encoding="utf-8")) for file in files]
+    return hashlib.sha256(json.dumps([code, texts]).encode()).hexdigest()[:32]
 
 
 def notebook_code(notebook: Path) -> str:

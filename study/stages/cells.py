@@ -1,5 +1,6 @@
 """One cell of the ablation grid: a variant at a number of labels, with all its repeats."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,10 @@ from grmp.finetune import Outcome
 from grmp.io.files import write_whole
 from grmp.metrics import DECIMALS, all_metrics, srcc
 from grmp.probe_fit import regress
+from grmp.runtime import Runtime
 from grmp.settings import Qgr
 from study.params import label_count
+from study.reports.device import device_name
 from study.stages.inputs import Inputs, labelled_indices
 from study.stages.ridge import fit_predict, predict_each
 from study.stages.tuning import tune_all
@@ -130,10 +133,12 @@ def run_cells(
     return Cells(cells)
 
 
-def write_cells(folder: Path, cells: Cells) -> None:
-    """Write every cell to its folder below `folder`."""
+def write_cells(folder: Path, cells: Cells, runtime: Runtime) -> None:
+    """Write every cell to its folder below `folder`, and to runtime.json what computed them."""
     for name, cell in cells.named.items():
         write_cell(folder / name, cell)
+    used = {"device": device_name(runtime.device.type), "precision": runtime.precision}
+    write_whole(folder / "runtime.json", json.dumps(used) + "\n")
 
 
 def write_cell(folder: Path, cell: Cell) -> None:

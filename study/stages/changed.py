@@ -14,7 +14,7 @@ from grmp.io.paths import Folders
 from grmp.io.prompts_file import load_prompts
 from grmp.model import PromptedCLIP, unprompted
 from grmp.runtime import start
-from study.data import sets
+from study.data import manifests, sets
 from study.data.tasks import read_tasks
 from study.params import Params
 from study.running.notebook import run_notebook
@@ -41,7 +41,7 @@ def run_stages(base: Params, settings: Params, variant: Variant, folder: Path, o
 
     def run(name: str, sections: tuple[str, ...], **files: Any) -> None:
         tree = settings.model_dump(mode="json", include={"compute", *sections})
-        run_notebook(NOTEBOOKS / f"{name}.ipynb", folder / f"{name}.ipynb", tree | files, html=False)
+        run_notebook(NOTEBOOKS / f"{name}.ipynb", folder / f"{name}.ipynb", tree | files)
 
     made = own
     if changed("align"):
@@ -81,7 +81,7 @@ def assemble(base: Params, settings: Params, variant: Variant, own: Folders, mad
     """
     runtime = start(settings.compute)
     clip = backbone.load(made.clip, settings.image.crop)
-    manifest = sets.read_manifest(own.target)
+    manifest = manifests.read_manifest(own.target)
 
     @cache
     def crops() -> UInt8[Tensor, "n view 3 s s"]:

@@ -230,7 +230,7 @@ def main(
     settings = params.load(params_path)
     embedder, table = own_embedder(settings, folder), looked_at(rated, images)
     source = Path(str(settings.pretrain.source))
-    tasks = sets.sample(sets.read_manifest(source), distorted)
+    tasks = manifests.sample(manifests.read_manifest(source), distorted)
     pictures, teaching = list(sets.read_images(rated, table)), list(sets.read_images(source, tasks))
     given, found = list(draws_of(table, rated, draws)), {}
     progress = Progress("options", len(OPTIONS), "options")

@@ -14,7 +14,7 @@ from grmp.io.files import write_whole
 from grmp.metrics import srcc
 from study import params
 from study.command import run_command
-from study.data import sets
+from study.data import manifests, sets
 from study.stages.choose import BLOCKS, BOTH, looked_at, own_embedder
 from study.stages.unlabelled import IMAGES, learn_unlabelled
 
@@ -62,7 +62,7 @@ def main(
 ) -> None:
     """Compare towers, blocks and penalties without a label; needs what `dvc repro pretrain` makes."""
     embedder, table = own_embedder(params.load(params_path), folder), looked_at(rated, images)
-    manifest = sets.sample(sets.read_manifest(sets.GENERATED), IMAGES)
+    manifest = manifests.sample(manifests.read_manifest(sets.GENERATED), IMAGES)
     pictures, teaching = list(sets.read_images(rated, table)), list(sets.read_images(sets.GENERATED, manifest))
     scores, rows = table["score"].to_numpy(np.float32), []
     for prompted, tower in ((False, "untouched"), (True, "with prompts")):

@@ -7,7 +7,7 @@ import pandas as pd
 
 from grmp.errors import UserError
 from grmp.metrics import plcc, srcc
-from study.data import sets
+from study.data import manifests
 from study.data.distortions import DISTORTIONS
 from study.data.generate import single_recipes, target_recipes, write_images
 from study.data.labels import LabelMap, agreement, agreement_per_type, kadid_cells, leave_one_type_out
@@ -43,10 +43,10 @@ def make_sets(parts: dict[str, list[Photograph]], settings: Distort, folder: Pat
     label_map = LabelMap.fit(cells)
     label_map.save(folder / "label_map.json")
     for name, table in (("pretrain", single), ("target", mixed)):
-        sets.write_manifest(folder / name, table.assign(score=label_map(table["similarity"].to_numpy())))
-    manifests = {name: sets.read_manifest(folder / name) for name in ("pretrain", "target")}
-    refuse_shared(pd.concat(manifests.values()))
-    return Sets(cells, label_map, manifests)
+        manifests.write_manifest(folder / name, table.assign(score=label_map(table["similarity"].to_numpy())))
+    made = {name: manifests.read_manifest(folder / name) for name in ("pretrain", "target")}
+    refuse_shared(pd.concat(made.values()))
+    return Sets(cells, label_map, made)
 
 
 def severity_cells(single: pd.DataFrame) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from grmp.progress import MARK
 from grmp.runtime import Runtime, start
 from study import params
 from study.command import run_command
-from study.data import sets
+from study.data import manifests, sets
 from study.params import Params
 
 
@@ -48,7 +48,7 @@ def read_crops(settings: Params, target: Path, images: Path) -> UInt8[Tensor, "n
     Raises:
         UserError: the manifest or an image is missing or broken.
     """
-    size, pictures = settings.image.crop, sets.read_images(images, sets.read_manifest(target))
+    size, pictures = settings.image.crop, sets.read_images(images, manifests.read_manifest(target))
     if _squashed(settings):
         return torch.stack([squash(picture, size)[None] for picture in pictures])
     return torch.stack([cut_views(picture, settings.image.views, size) for picture in pictures])

@@ -20,7 +20,7 @@ from grmp.prior import Prior
 from grmp.probe_fit import Roots, prior_roots
 from grmp.runtime import Runtime, Stream, generator, start
 from grmp.settings import Compute, Finetune, Input, Prompts
-from study.data import sets
+from study.data import manifests, sets
 from study.data.sets import Fold
 from study.params import Params
 from study.stages.features import load
@@ -110,7 +110,7 @@ def read_inputs(
     """
     runtime = start(compute)
     clip = backbone.load(folders.clip, image.crop)
-    manifest = sets.read_manifest(folders.target)
+    manifest = manifests.read_manifest(folders.target)
     pretrained = load_prompts(folders.prompts, clip, prompts)
     return Inputs(
         plain=load(folders.features / "plain.safetensors"),

@@ -17,7 +17,7 @@ from grmp.pretrain import pretrain
 from grmp.prior import Prior, embed, learn
 from grmp.runtime import Runtime, Stream, generator
 from grmp.settings import Input, Pretrain, Prompts
-from study.data import sets
+from study.data import manifests
 from study.data.distortions import DISTORTIONS
 from study.data.squashed import Squashed
 from study.data.tasks import TaskSet
@@ -142,7 +142,7 @@ def learn_prior(model: PromptedCLIP, tasks: TaskSet, blocks: Sequence[int], sigh
         UserError: as `grmp.prior.learn`.
     """
     model.eval().requires_grad_(False).to(runtime.device)
-    rows = sets.sample(tasks.manifest, PRIOR_IMAGES).index
+    rows = manifests.sample(tasks.manifest, PRIOR_IMAGES).index
     crops = _centre_crops((tasks.images[row] for row in rows), sight)
     embeddings = embed(model, crops, _weights(sight), blocks, runtime)
     return learn(embeddings, tasks.scores[rows.tolist()], tasks.manifest.loc[rows, "photograph"].tolist())

@@ -23,7 +23,7 @@ from grmp.metrics import DECIMALS, plcc, srcc
 from grmp.model import PromptedCLIP, unprompted
 from grmp.runtime import Runtime, start
 from study.command import run_command
-from study.data import sets
+from study.data import manifests, sets
 from study.data.backbones import obtain
 from study.data.ratings import rated_manifest
 from study.data.tasks import read_tasks
@@ -85,7 +85,7 @@ def prepare(settings: Params, clip: CLIP, model: PromptedCLIP, runtime: Runtime,
     """
     manifest, images = rated_manifest(settings.target, settings.grid.repeats, settings.compute.seed), None
     folder.mkdir(parents=True, exist_ok=True)
-    sets.write_manifest(folder, manifest)
+    manifests.write_manifest(folder, manifest)
     place = Path(settings.target.folder)
     if settings.finetune.crops == "batch":
         squares = (squash_aliased(image, settings.finetune.side) for image in sets.full_images(place, manifest))

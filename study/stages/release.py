@@ -17,7 +17,7 @@ from grmp.scoring.scorer_file import save
 from grmp.scoring.validation import agreement
 from study import params
 from study.command import run_command
-from study.data import sets
+from study.data import manifests, sets
 from study.stages.unlabelled import BLOCKS, IMAGES, PENALTY, SIGHT, embed_images, teach, untouched_tower
 
 DATA = "generated single distortions, labels from a metric calibrated on KADID-10k's human scores"
@@ -36,7 +36,7 @@ def main(
     runtime = start(settings.compute)
     tower = untouched_tower(clip, SIGHT.crop, settings)
     probe = teach(tower, taught_by, SIGHT, runtime)
-    manifest = sets.read_manifest(target)
+    manifest = manifests.read_manifest(target)
     test = manifest[manifest["part"] == "test"]
     seen = embed_images(tower, target, test, SIGHT, runtime, "images to measure it on")
     judged = probe(torch.zeros(len(seen)), seen)
@@ -44,7 +44,7 @@ def main(
         version=version("grmp"),
         backbone=describe(clip),
         labels=Labels(
-            data=DATA, images=min(IMAGES, len(sets.read_manifest(taught_by))), low=0, high=1, range_given=True
+            data=DATA, images=min(IMAGES, len(manifests.read_manifest(taught_by))), low=0, high=1, range_given=True
         ),
         held_out=agreement(judged.numpy(), sets.scores(test).numpy(), HOW),
         computed=computed_on(runtime),

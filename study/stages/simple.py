@@ -24,7 +24,7 @@ from grmp.probe import Probe
 from grmp.progress import Progress
 from study import params
 from study.command import run_command
-from study.data import sets
+from study.data import manifests, sets
 from study.data.pixels import to_array
 from study.params import label_count
 from study.stages.inputs import Inputs, labelled_indices, read_inputs
@@ -115,7 +115,7 @@ def main(
     settings = params.load(params_path)
     own, grid = Folders(target=target), settings.grid
     inputs = read_inputs(own, settings.compute, settings.prompts, settings.image, settings.finetune, grid.repeats)
-    images = sets.full_images(Path(settings.target.folder), sets.read_manifest(target))
+    images = sets.full_images(Path(settings.target.folder), manifests.read_manifest(target))
     progress, features = Progress("BRISQUE's features", len(inputs.scores), "images"), []
     for number, image in enumerate(images, 1):
         features.append(brisque_features(image))

@@ -22,7 +22,7 @@ from grmp.prior import embed
 from grmp.probe import Probe, ProbeSettings
 from grmp.runtime import Runtime, Stream, generator
 from grmp.settings import Input
-from study.data import sets
+from study.data import manifests, sets
 from study.params import Params
 
 SIGHT = Input(views=((256, 2), ("native", 1)), crop=224)
@@ -70,7 +70,7 @@ def teach(tower: PromptedCLIP, folder: Path, sight: Input, runtime: Runtime) -> 
     Raises:
         UserError: no such set, or an image cannot be read.
     """
-    manifest = sets.sample(sets.read_manifest(folder), IMAGES)
+    manifest = manifests.sample(manifests.read_manifest(folder), IMAGES)
     centre = Input(views=centre_views(sight.views), crop=sight.crop)
     seen = embed_images(tower, folder, manifest, centre, runtime, "distorted images, for no label")
     return learn_unlabelled(seen, sets.scores(manifest))

@@ -2,10 +2,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from grmp.errors import UserError
 from grmp.io import tensors
-from grmp.io.tensors import read_about, read_checkpoint, write_tensors
+from grmp.io.about import read_about
+from grmp.io.tensors import read_checkpoint, write_tensors
 
 
 @pytest.fixture
@@ -59,7 +61,7 @@ def test_nothing_stays_beside_the_file(path: Path) -> None:
     assert read_checkpoint(path)[1]["a"] == 0
 
 
-@pytest.mark.parametrize("problem", [OSError(28, "No space left on device"), tensors.SafetensorError("I/O error")])
+@pytest.mark.parametrize("problem", [OSError(28, "No space left on device"), SafetensorError("I/O error")])
 def test_a_full_disk_is_told_and_the_former_file_stays(
     path: Path, problem: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:

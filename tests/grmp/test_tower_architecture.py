@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from grmp.io.architecture import LONGEST_CONTEXT, MOST_BLOCKS, check, check_describes
+from grmp.io.architecture import check_describes
+from grmp.io.identity import LONGEST_CONTEXT, MOST_BLOCKS, check
 
 
 @pytest.mark.parametrize("tower", ["vision_cfg", "text_cfg"])

@@ -29,7 +29,8 @@ from study.data.backbones import architecture
 from study.data.generate import make, single_recipes
 from study.data.photos import read_manifest
 from study.data.sets import Fold
-from study.running.parallel import ENGINE, run_pieces
+from study.running.engine import ENGINE
+from study.running.parallel import run_pieces
 from study.stages.inputs import Inputs
 from study.stages.tuning import tune
 from study.variants import VARIANTS

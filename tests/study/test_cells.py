@@ -16,7 +16,8 @@ from grmp.io.prompts_file import save_prompts
 from grmp.metrics import DECIMALS, srcc
 from grmp.model import PromptedCLIP
 from grmp.probe_fit import prior_roots, regress
-from study.data.sets import Fold, write_manifest
+from study.data.manifests import write_manifest
+from study.data.sets import Fold
 from study.params import Params
 from study.stages import cells, features, tuning
 from study.stages.cells import Cell, run_cell, write_cell

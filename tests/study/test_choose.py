@@ -12,7 +12,7 @@ from tiny_study import make_study
 
 from grmp.model import PromptedCLIP
 from grmp.runtime import Runtime
-from study.data import sets
+from study.data import manifests
 from study.data.splits import set_aside
 from study.stages import choose
 from study.stages.choose import NATIVE, SMALL, Embedder, assess, draws_of, tabulate
@@ -85,12 +85,12 @@ def test_the_table_has_every_option(
     monkeypatch.chdir(tmp_path)
     write_rated(tmp_path / "rated")
     target = tmp_path / "artifacts/distorted/target"
-    tasks = sets.read_manifest(target)
+    tasks = manifests.read_manifest(target)
     for name in tasks["image"]:  # a second image of every photograph, to learn a prior from
         darker = Image.open(target / name).convert("RGB").point(lambda value: value // 2)
         darker.save(target / f"{name}.png")
     darkened = tasks.assign(image=tasks["image"] + ".png", score=1 - tasks["score"])
-    sets.write_manifest(target, pd.concat([tasks, darkened]))
+    manifests.write_manifest(target, pd.concat([tasks, darkened]))
     (target.parent / "pretrain").symlink_to(target)
     choose.main(tmp_path / "rated", tmp_path / "development.csv", images=16, draws=2)
     table = pd.read_csv(tmp_path / "development.csv")

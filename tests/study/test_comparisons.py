@@ -1,10 +1,8 @@
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy import stats
 
-from study.data.sets import Fold
 from study.reports.comparisons import (
     against_zero,
     claim,
@@ -13,7 +11,6 @@ from study.reports.comparisons import (
     comparison_table,
     holm,
     paired_test,
-    split_ratio,
 )
 
 REPEATS = range(1, 11)
@@ -114,12 +111,6 @@ def test_strengths_are_compared_with_none_in_the_same_repeat() -> None:
     swept = pd.DataFrame([(s, r, r + 0.1 * s) for s in (0.0, 1.0, 2.0) for r in REPEATS])
     swept.columns = ["strength", "repeat", "srcc"]
     assert against_zero(swept)["difference"].tolist() == pytest.approx([0.1, 0.2])
-
-
-def test_the_ratio_is_that_of_random_splits_alone() -> None:
-    one, other = torch.arange(2), torch.arange(2, 4)
-    assert split_ratio([Fold(torch.arange(8), one)] * 3) == 0
-    assert split_ratio([Fold(torch.arange(8), one), Fold(torch.arange(8), other)]) == 0.25
 
 
 @pytest.mark.parametrize(

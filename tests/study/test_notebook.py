@@ -151,10 +151,10 @@ def test_a_user_error_in_a_cell_keeps_its_words_and_success_removes_the_remains(
         r'\(notebooks/03_finetune\.ipynb, cell 2 "Read"; partly executed: out\.partial\.ipynb\)$'
     )
     with pytest.raises(UserError, match=expected):
-        run_notebook(source, Path("out.ipynb"), {}, html=False)
+        run_notebook(source, Path("out.ipynb"), {})
     Path("data").mkdir()
-    run_notebook(source, Path("out.ipynb"), {}, html=False)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "notebooks", "out.ipynb"]
+    run_notebook(source, Path("out.ipynb"), {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "notebooks", "out.html", "out.ipynb"]
 
 
 def test_a_dead_kernel_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,9 +259,9 @@ def test_a_malformed_setting_is_refused(text: str) -> None:
 def test_the_command_gives_sections_and_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     monkeypatch.setattr("study.running.notebook.run_notebook", lambda *arguments: calls.append(arguments))
-    main(Path("a.ipynb"), Path("b.ipynb"), "qgr, sweep", "image.crop", ["variant=full"], PARAMS, html=False)
-    source, target, parameters, html = calls[0]
-    assert (source, target, html) == (Path("a.ipynb"), Path("b.ipynb"), False)
+    main(Path("a.ipynb"), Path("b.ipynb"), "qgr, sweep", "image.crop", ["variant=full"], PARAMS)
+    source, target, parameters = calls[0]
+    assert (source, target) == (Path("a.ipynb"), Path("b.ipynb"))
     assert list(parameters) == ["qgr", "sweep", "crop", "variant"]
 
 
@@ -298,7 +298,7 @@ def test_parameters_are_data_whatever_they_hold(tmp_path: Path, monkeypatch: pyt
     show = new_code_cell("import json\nprint(json.dumps([qgr, rate, variant]))")
     source = write(tmp_path, PARAMETERS, show)
     given = {"qgr": {CODE: TEXTS}, "rate": [float("inf"), -0.0, 10**18, None, True], "variant": CODE}
-    run_notebook(source, Path("out.ipynb"), given, html=False)
+    run_notebook(source, Path("out.ipynb"), given)
     [output] = json.loads(Path("out.ipynb").read_text(encoding="utf-8"))["cells"][-1]["outputs"]
     assert json.loads("".join(output["text"])) == list(given.values())
     assert not Path("ran").exists()
@@ -311,7 +311,7 @@ def test_values_that_papermill_would_write_as_they_print_never_reach_it(
     monkeypatch.chdir(tmp_path)
     source = write(tmp_path, PARAMETERS, new_code_cell("print(qgr)"))
     with pytest.raises(UserError, match="its parameter qgr has"):
-        run_notebook(source, Path("out.ipynb"), {"qgr": value}, html=False)
+        run_notebook(source, Path("out.ipynb"), {"qgr": value})
     assert not Path("ran").exists()
     assert not Path("out.ipynb").exists()
 
@@ -341,5 +341,5 @@ def test_what_only_a_browser_can_use_goes_to_the_page_alone(tmp_path: Path, monk
     assert "<b>large</b>" not in kept
     assert "In [out.html](out.html)." in kept
     assert "small" in kept
-    run_notebook(source, Path("alone.ipynb"), {}, html=False)
+    run_notebook(source, Path("alone.ipynb"), {})
     assert "<b>large</b>" in Path("alone.ipynb").read_text(encoding="utf-8")

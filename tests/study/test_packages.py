@@ -14,6 +14,7 @@ from conftest import ROOT
 from ruamel.yaml import YAML
 
 from study.docs.dependencies import is_source, sources, stages
+from study.running.sources import notebook_code
 
 FILES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
@@ -96,3 +97,11 @@ def test_a_stage_depends_on_the_sources_that_it_uses_and_on_no_other(name: str) 
     for stage, definition in stages(YAML(typ="safe").load(ROOT / name)):
         listed = [one for one in definition.get("deps", []) if is_source(one)]
         assert listed == [f"{up}{source}" for source in sources(definition["cmd"])], stage
+
+
+@pytest.mark.parametrize("name", ["04_ablation", "05_human", "study.reports.index", "study.running.notebook"])
+def test_what_reads_tables_alone_starts_without_torch(name: str) -> None:
+    code = f"import {name}" if "." in name else notebook_code(ROOT / f"notebooks/{name}.ipynb")
+    imports = [node for node in ast.parse(code).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    code = "\n".join([*map(ast.unparse, imports), "import sys; sys.exit('torch' in sys.modules)"])
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -22,7 +22,8 @@ from grmp.errors import UserError
 from study.data.generate import mixture_recipes, write_images
 from study.data.photos import read_manifest
 from study.params import Params
-from study.running.parallel import ADDRESS, ENGINE, export_to_env, run_pieces
+from study.running.engine import ADDRESS, ENGINE
+from study.running.parallel import run_pieces
 from study.stages import tuning
 from study.stages.cells import run_cell
 from study.stages.inputs import Inputs
@@ -103,15 +104,6 @@ def test_a_killed_worker_is_one_line() -> None:
     with pytest.raises(UserError, match="worker processes was killed, most often for want of memory"):
         list(run_pieces(die, [(number,) for number in range(3)], threads=1))
     assert list(run_pieces(product, [(2, 3)], 1, threads=1)) == [6]  # the next ones have workers again
-
-
-def test_where_pieces_run_stands_in_the_environment(settings: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(ENGINE, "")
-    monkeypatch.setenv(ADDRESS, "")
-    export_to_env(settings.compute.model_copy(update={"engine": "ray", "address": "head:6379"}))
-    assert (os.environ[ENGINE], os.environ[ADDRESS]) == ("ray", "head:6379")
-    export_to_env(settings.compute)
-    assert (os.environ[ENGINE], os.environ[ADDRESS]) == ("local", "")
 
 
 @pytest.fixture(scope="module")

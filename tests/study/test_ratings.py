@@ -8,8 +8,9 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from grmp.errors import UserError
+from study.data.manifests import read_manifest
 from study.data.ratings import development_manifest, main, rated_manifest
-from study.data.sets import folds, read_manifest
+from study.data.sets import folds
 from study.params import Target
 
 NAMES = [f"images/{n:02}.png" for n in range(30)]

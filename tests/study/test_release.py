@@ -12,7 +12,8 @@ from grmp.io import backbone
 from grmp.metrics import srcc
 from grmp.scoring.scorer_file import load, read_card
 from grmp.settings import Input
-from study.data.sets import read_manifest, scores, write_manifest
+from study.data.manifests import read_manifest, write_manifest
+from study.data.sets import scores
 from study.params import Params
 from study.stages import release
 

@@ -13,6 +13,7 @@ from study.reports.tables import (
     optimism,
     read_grid,
     read_runs,
+    read_runtime,
     score_table,
     variant_table,
     wide_curve,
@@ -40,6 +41,14 @@ def test_only_the_named_cells_are_read_in_their_order(tmp_path: Path) -> None:
 def test_a_cell_that_was_not_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="10/full"):
         read_runs(tmp_path, ["10/full"], "results")
+
+
+def test_what_computed_the_runs_is_read_beside_them(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"runtime\.json: is not there"):
+        read_runtime(tmp_path, 0.2)
+    (tmp_path / "0.2").mkdir()
+    (tmp_path / "0.2/runtime.json").write_text('{"device": "a processor, 2 threads", "precision": "bf16"}')
+    assert read_runtime(tmp_path, 0.2) == {"device": "a processor, 2 threads", "precision": "bf16"}
 
 
 def test_no_cells_make_an_empty_table(tmp_path: Path) -> None:

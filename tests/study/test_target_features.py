@@ -14,7 +14,7 @@ from grmp.io import backbone
 from grmp.io.prompts_file import save_prompts
 from grmp.io.tensors import write_tensors
 from grmp.model import PromptedCLIP
-from study.data.sets import write_manifest
+from study.data.manifests import write_manifest
 from study.params import Params
 from study.stages import features
 from study.stages.features import load, save

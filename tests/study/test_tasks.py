@@ -11,7 +11,7 @@ from PIL import Image
 from grmp.errors import UserError
 from grmp.pretrain import TaskPool
 from grmp.settings import Pretrain
-from study.data import datasets, sets
+from study.data import datasets, manifests
 from study.data.tasks import held_out, make_pools, read_tasks
 from study.params import Params
 
@@ -35,7 +35,7 @@ def write_generated(folder: Path, types: tuple[str, ...]) -> None:
     ]
     for row in rows:
         write_image(folder / row["image"])
-    sets.write_manifest(folder, pd.DataFrame(rows).assign(levels="1", part="pretrain"))
+    manifests.write_manifest(folder, pd.DataFrame(rows).assign(levels="1", part="pretrain"))
 
 
 @pytest.fixture

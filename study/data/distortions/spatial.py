@@ -2,7 +2,6 @@
 
 import cv2
 import numpy as np
-from sklearn.cluster import KMeans
 
 from study.data.distortions.core import Distortion, Image
 
@@ -50,6 +49,8 @@ def quantisation(image: Image, thresholds: float, generator: np.random.Generator
     values, counts = np.unique(image, return_counts=True)
     if len(values) <= classes:
         return image.copy()
+    from sklearn.cluster import KMeans  # takes seconds, which reports that only name the distortions can spare
+
     start = np.linspace(values[0], values[-1], classes)[:, None]
     fit = KMeans(classes, init=start, n_init=1).fit(values[:, None].astype(float), sample_weight=counts)
     centres = np.sort(fit.cluster_centers_.ravel())

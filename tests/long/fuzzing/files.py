@@ -20,9 +20,10 @@ from safetensors.torch import save
 from fuzzing.mutation import mutated, regrown
 from grmp import prior
 from grmp.io import backbone, prior_file
+from grmp.io.about import read_about
 from grmp.io.identity import describe
 from grmp.io.prompts_file import load_prompts, save_prompts
-from grmp.io.tensors import read_about, read_checkpoint
+from grmp.io.tensors import read_checkpoint
 from grmp.model import prompted
 from grmp.probe import Probe, ProbeSettings
 from grmp.scoring import scorer_file

@@ -16,7 +16,7 @@ from scipy.io import savemat
 
 from fuzzing.mutation import mutated
 from grmp.scoring.opinions import read_opinions
-from study.data import datasets, photos, sets
+from study.data import datasets, manifests, photos, sets
 from study.data.datasets.catalogue import find
 from study.data.datasets.tables import read_table
 from study.data.splits import read_split
@@ -158,7 +158,7 @@ class Manifest(_Tabled):
     ]
 
     def read(self, table: Path) -> None:
-        manifest = sets.read_manifest(table.parent)
+        manifest = manifests.read_manifest(table.parent)
         assert len(list(sets.read_images(table.parent, manifest))) == len(manifest)
         self.assert_inside([table.parent / name for name in manifest["image"]])
         found = sets.scores(manifest)
