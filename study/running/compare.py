@@ -35,10 +35,10 @@ def drift(before: object, after: object) -> dict[str, float]:
     return {key: abs(old[key] - new[key]) if key in old and key in new else float("inf") for key in old | new}
 
 
-def committed(path: str) -> object | None:
-    """A JSON file as git's HEAD has it; None where it has none."""
+def committed(path: str) -> str | None:
+    """A file's text as git's HEAD has it; None where it has none."""
     done = subprocess.run(["git", "show", f"HEAD:{path}"], capture_output=True, text=True, check=False)
-    return json.loads(done.stdout) if done.returncode == 0 else None
+    return done.stdout if done.returncode == 0 else None
 
 
 @app.command()
@@ -49,7 +49,7 @@ def metrics(tolerance: Tolerance = 0.02) -> None:
         if before is None:
             typer.echo(f"{path}: not committed yet")
             continue
-        differences = drift(before, json.loads(Path(path).read_text(encoding="utf-8")))
+        differences = drift(json.loads(before), json.loads(Path(path).read_text(encoding="utf-8")))
         worst = max(differences, key=differences.__getitem__)
         typer.echo(f"{path}: {len(differences)} numbers, largest difference {differences[worst]:.4f} ({worst})")
         if differences[worst] > tolerance:
@@ -74,9 +74,9 @@ def compare_runs(again: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
 
 
 @app.command()
-def tree(report: Annotated[Path, typer.Argument()] = Path("reports/03_finetune.ipynb")) -> None:
-    """After `make study`: exit status 1 where a tracked file changed, on a processor of the kind that REPORT names."""
-    if processor() not in report.read_text(encoding="utf-8"):
+def tree() -> None:
+    """After `make study`: exit status 1 where a tracked file changed, on a processor like that of the reports."""
+    if processor() not in (committed("reports/03_finetune.ipynb") or ""):
         typer.echo("made on another kind of processor: `metrics` compares the numbers")
         return
     changed = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)

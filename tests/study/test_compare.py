@@ -1,10 +1,12 @@
 import json
+import subprocess
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from grmp.errors import UserError
+from study.reports.device import processor
 from study.running import compare
 from study.running.compare import compare_runs
 
@@ -25,7 +27,7 @@ def test_more_than_the_tolerance_is_an_error_that_names_the_metric(
     Path("reports").mkdir()
     for path in compare.METRICS:
         Path(path).write_text(json.dumps({"full": {"srcc": now}}), encoding="utf-8")
-    monkeypatch.setattr(compare, "committed", lambda path: {"full": {"srcc": 0.70}})
+    monkeypatch.setattr(compare, "committed", lambda path: '{"full": {"srcc": 0.70}}')
     if fails:
         with pytest.raises(UserError, match=r"full\.srcc differs by 0\.03"):
             compare.metrics(0.02)
@@ -64,3 +66,36 @@ def test_the_medians_decide(tmp_path: Path, now: tuple[float, ...], fails: bool)
             compare.runs(tmp_path / "now.csv", tmp_path / "kept.csv", 0.02)
     else:
         compare.runs(tmp_path / "now.csv", tmp_path / "kept.csv", 0.02)
+
+
+@pytest.fixture
+def committed_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A report, in a repository's only commit, that names this machine's processor."""
+    monkeypatch.chdir(tmp_path)
+    report = Path("reports/03_finetune.ipynb")
+    report.parent.mkdir()
+    report.write_text(f"made on {processor()}, 2 threads", encoding="utf-8")
+    who = "-c", "user.name=a", "-c", "user.email=a@b"
+    for command in (("init", "-q"), ("add", "."), (*who, "commit", "-qm", "made")):
+        subprocess.run(["git", *command], check=True)
+    return report
+
+
+def test_the_same_bytes_are_told(committed_report: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    compare.tree()
+    assert capsys.readouterr().out == "the same bytes as committed\n"
+
+
+def test_other_bytes_on_the_same_kind_of_processor_are_an_error(committed_report: Path) -> None:
+    committed_report.write_text("made on another processor")  # what counts is which one made the committed report
+    with pytest.raises(UserError, match=r"these differ: M reports/03_finetune\.ipynb"):
+        compare.tree()
+
+
+def test_on_another_kind_of_processor_nothing_is_asked(
+    committed_report: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(compare, "processor", lambda: "another one")
+    committed_report.write_text("other bytes")
+    compare.tree()
+    assert "another kind of processor" in capsys.readouterr().out
