@@ -32,7 +32,7 @@ def suggest(
     Images that the table `labelled` names have labels already. One that cannot be read is left out, with a warning.
 
     Raises:
-        UserError: fewer are left, `labelled` is no such table, or a file of an earlier stage is missing.
+        UserError: fewer are left, a link leads out, `labelled` is no such table, or an earlier stage's file is missing.
     """
     runtime, known = start(settings.compute), set()
     if labelled:
@@ -42,6 +42,7 @@ def suggest(
     model, prior = load_start(settings, folders or Folders(), runtime)
     views, blocks = settings.image.views, settings.finetune.probe_blocks
     paths, crops, parts, readable = find_images([data]), [], [], []
+    refuse_outside(data, data, [path.relative_to(data).as_posix() for path in paths])
     for path in paths:
         try:
             crops.append(cut_views(read_input(path), views, settings.image.crop))

@@ -50,7 +50,7 @@ def main(
         computed=computed_on(runtime),
         parameters={"image": SIGHT.model_dump(mode="json"), "unlabelled": {"blocks": BLOCKS, "penalty": PENALTY}},
     )
-    save(out, Scorer(tower, SIGHT, probe).cpu(), clip, settings.prompts.model_copy(update={"image_tokens": 0}), card)
+    save(out, Scorer(tower, SIGHT, probe), clip, settings.prompts.model_copy(update={"image_tokens": 0}), card)
     typer.echo(card.text())
 
 

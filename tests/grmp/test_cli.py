@@ -166,7 +166,7 @@ def test_suggested_images_are_a_table_that_fit_takes_once_it_is_filled_in(study:
     assert {*pd.read_csv("more.csv")["image"]} == {f"{n:02}.png" for n in range(12)} - {*table["image"]}
 
 
-def test_no_labels_are_overwritten_and_no_image_is_named_that_is_not_there(
+def test_no_labels_are_overwritten_and_no_image_is_named_that_fit_would_not_take(
     study: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "ratings.csv: exists" in complaint(monkeypatch, "suggest", "photos")
@@ -174,6 +174,9 @@ def test_no_labels_are_overwritten_and_no_image_is_named_that_is_not_there(
     assert "only 0 images without a label" in complaint(monkeypatch, *few)
     Path("other.csv").write_text("file,mos\n00.png,3\n")
     assert "column `image` is missing" in complaint(monkeypatch, *few[:3], "other.csv", "--out", "new.csv")
+    Path("elsewhere.png").write_bytes(Path("photos/00.png").read_bytes())
+    Path("photos/link.png").symlink_to(Path("elsewhere.png").resolve())  # `grmp fit` would refuse its row
+    assert "1 names lead out of photos, first: link.png" in complaint(monkeypatch, "suggest", "photos", *few[4:])
 
 
 def test_help_and_version_come_without_torch() -> None:
