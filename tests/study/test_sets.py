@@ -12,12 +12,7 @@ from study.data.sets import folds, read_images, scores
 
 @pytest.fixture
 def manifest() -> pd.DataFrame:
-    rows = [
-        ("images/a.png", 0.25, "dog", "7", "3", "animal", "train"),
-        ("images/b.png", 1.0, "001", "7+21", "3+1", "night", "test"),
-    ]
-    columns = ["image", "score", "photograph", "distortions", "levels", "scene", "part"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame({"image": ["images/a.png", "images/b.png"], "score": [0.25, 1.0], "part": ["train", "test"]})
 
 
 def test_images_are_read_in_the_manifests_order(tmp_path: Path, manifest: pd.DataFrame) -> None:
