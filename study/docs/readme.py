@@ -121,7 +121,8 @@ def findings(reports: Path) -> str:
         "of that is the backbone: its text tower knows no word about "
         "quality, so that without MPP all must come from the labels.",
         "QGR": f"{paired(human, *QGR, LIVEC_RATIO)}; on BIQ2021 {paired(other, *QGR, BIQ2021_RATIO)}. On the generated "
-        f"target, where its sign has changed from one pre-training to the next, {paired(generated, *QGR)}.",
+        "target, where its sign has changed from one pre-training to the next, and bf16 or float32 moves it by as much "
+        f"as its size, {paired(generated, *QGR)}.",
         "Prompts, prior and fine-tuning together (ours)": f"Against regressions on the middle blocks {few:+.3f} "
         f"with 10 labels and {many:+.3f} with 200.",
         "Controls of QGR (ours)": f"With 50 labels a random direction in the place of the semantic one changes SRCC by "
