@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from study.data.tasks import TaskSet
-from study.reports.findings import pretrain_findings
-from study.reports.training_figures import query_plot, task_plot
+from study.reports.pretraining_figures import query_plot, task_plot
+from study.reports.stage_findings import pretrain_findings
 from study.stages.pretraining import Pretrained
 
 SCORES = torch.tensor([0.1, 0.4, 0.6, 0.9])

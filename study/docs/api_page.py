@@ -11,8 +11,8 @@ MODULES = (
     "grmp.io.identity", "grmp.io.prompts_file", "grmp.io.prior_file", "grmp.scoring.scorer", "grmp.scoring.scorer_file",
     "grmp.scoring.fit", "grmp.scoring.validation", "grmp.scoring.suggest", "grmp.scoring.opinions",
     "grmp.scoring.mean_quality", "grmp.scoring.pyiqa_plugin", "grmp.errors",
-    "study.variants", "study.params", "study.data.distortions", "study.data.labels", "study.data.datasets.reading",
-    "study.data.splits", "study.stages.cells", "study.stages.sequential",
+    "study.variant", "study.variants", "study.params", "study.data.distortions", "study.data.labels",
+    "study.data.datasets.reading", "study.data.splits", "study.stages.cells", "study.stages.sequential",
 )  # fmt: skip
 """What is listed, in the order in which a newcomer may read it."""
 _HEAD = """# The library

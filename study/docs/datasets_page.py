@@ -4,7 +4,7 @@ from pathlib import Path
 
 from study.data.datasets.about import About
 from study.data.datasets.catalogue import SETS, overview
-from study.reports.style import copy_table
+from study.reports.markdown import copy_table
 
 PAGE = Path("docs/datasets.md")
 _HEAD = """\

@@ -12,21 +12,26 @@ from ruamel.yaml import YAML
 from study.running.sources import ROOT, closure, notebook_code
 
 PIPELINES = ("dvc.yaml", "human/dvc.yaml")
-WHOLE = ("grmp/io", "study/data", "study/reports")
+WHOLE = ("grmp/io", "study/data")
 """Packages that are listed as folders."""
+PAGE = "import study.reports.page, study.reports.stable"
+"""What makes a page of an executed notebook."""
+TEMPLATES = {"study/reports/frame.py": "study/reports/templates"}
+"""What is no source, by the one that reads it."""
 
 
 def code_of(command: str) -> str:
-    """What a stage's command runs: its notebook's cells, or an import of its module."""
+    """What a stage's command runs: its notebook's cells and what makes a page of them, or an import of its module."""
     if notebook := re.search(r"(notebooks/\w+\.ipynb)", command):
-        return notebook_code(ROOT / notebook[1])
+        return f"{notebook_code(ROOT / notebook[1])}\n{PAGE}"
     return "\n".join(f"import {module}" for module in re.findall(r"python -m (study[\w.]+)", command))
 
 
 def sources(command: str) -> list[str]:
     """The dependencies of a stage on our sources, relative to `ROOT`."""
-    files = (file.as_posix() for file in closure(code_of(command)))
-    return sorted({next((folder for folder in WHOLE if file.startswith(f"{folder}/")), file) for file in files})
+    files = [file.as_posix() for file in closure(code_of(command))]
+    listed = {next((folder for folder in WHOLE if file.startswith(f"{folder}/")), file) for file in files}
+    return sorted(listed | {TEMPLATES[file] for file in files if file in TEMPLATES})
 
 
 def stages(pipeline: dict) -> Iterator[tuple[str, dict]]:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import pandas as pd
 
 from study.reports.comparisons import differences, paired_test
-from study.reports.style import median_interval, title, variants_in
+from study.reports.intervals import median_interval
+from study.reports.looks import title, variants_in
 
 LIVEC_RATIO = 212.5 / 929
 """Test images, on average, by the other images of LIVEC's ten splits, which share images with one another: the 116 on

@@ -9,13 +9,13 @@ import pandas as pd
 
 from grmp.settings import read_yaml
 from study.params import Params
-from study.reports.style import copy_table
+from study.reports.markdown import copy_table
 
 _HEAD = """# Parameters
 
 Every number of the study stands in `params.yaml`, one section per stage of the pipeline. A key that is not in these
 tables, a value of another kind or out of its range is an error that names the file and the key;
-`python -m study.params` checks the file. The column *published* has what the preset `human/published.yaml` sets, the
+`python -m study.check` checks the file. The column *published* has what the preset `human/published.yaml` sets, the
 published recipe as far as it is known (arXiv 2409.05381 and its code), and is empty where the key is ours.
 
 To change a value, edit `params.yaml` and run `dvc repro`: only what depends on it runs again. To try one without

@@ -12,8 +12,10 @@ import pandas as pd
 from grmp.errors import UserError
 from grmp.io.table import read_csv
 from study.docs.evidence import BIQ2021_RATIO, LIVEC_RATIO, means, medians, optimism, paired
+from study.reports.intervals import median_interval, median_level
+from study.reports.looks import title
+from study.reports.markdown import copy_table
 from study.reports.published import LIVEC
-from study.reports.style import copy_table, median_interval, median_level, title
 
 REPORTS = Path("reports")
 SHOWN = ("full", "without_mpp", "without_qgr", "without_both", "ridge", "probe", "full_probe")

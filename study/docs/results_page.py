@@ -8,10 +8,12 @@ from scipy import stats
 from grmp.io.table import read_csv
 from study.docs.evidence import BIQ2021_RATIO, LIVEC_RATIO, means, medians, optimism, paired
 from study.docs.readme import Blocks
+from study.reports.intervals import median_interval
+from study.reports.looks import title
+from study.reports.markdown import copy_table
 from study.reports.published import published
 from study.reports.replicated import replication_table
 from study.reports.simple import simple_table, unlabelled_finding
-from study.reports.style import copy_table, median_interval, title
 
 COMPARED = (
     ("full", "without_mpp"),

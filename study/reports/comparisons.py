@@ -15,7 +15,7 @@ from jaxtyping import Float
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from study.reports.style import title
+from study.reports.looks import title
 
 IDEAS = {"MPP": ("full", "without_mpp"), "QGR": ("full", "without_qgr"), "Probe (ours)": ("full_probe", "full")}
 """What each idea adds, by its name: one comparison, stated beforehand, whose p value stands as it is."""

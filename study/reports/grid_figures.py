@@ -8,7 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from study.reports.looks import LOOKS
-from study.reports.style import FAINT, closed, label_name, new_axes, t_interval, variants_in
+from study.reports.intervals import t_interval
+from study.reports.looks import variants_in
+from study.reports.style import FAINT, closed, new_axes
+from study.reports.tables import label_name
 from study.variants import VARIANTS
 
 DODGE = 0.02  # of the axis, in factors of ten: enough that error bars at the same count do not hide each other

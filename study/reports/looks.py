@@ -1,5 +1,6 @@
 """How every variant is called and drawn: told apart by colour, marker and dash, and by lightness in grey print."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,3 +38,14 @@ LOOKS = {
     "full_probe": Look("MPP + QGR + probe (ours)", "#000000", "*", (0, (8, 1))),
     "without_mpp_probe": Look("QGR + probe, without MPP (ours)", "#7F1D1D", "v", (0, (4, 1, 1, 1))),
 }
+
+
+def title(variant: str) -> str:
+    """The variant's name for readers, such as `without MPP`."""
+    return LOOKS[variant].title
+
+
+def variants_in(names: Iterable[str]) -> list[str]:
+    """The variants among `names`, each once, in the order of the study."""
+    found = set(names)
+    return [variant for variant in LOOKS if variant in found]

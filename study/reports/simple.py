@@ -5,7 +5,8 @@ from collections.abc import Callable
 import pandas as pd
 
 from study.reports.comparisons import differences, paired_test
-from study.reports.style import median_interval, median_level, title
+from study.reports.intervals import median_interval, median_level
+from study.reports.looks import title
 
 TITLES = {
     "brisque_ridge": "BRISQUE + ridge",

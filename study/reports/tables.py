@@ -11,7 +11,8 @@ import pandas as pd
 from grmp.errors import UserError
 from grmp.io.table import read_csv
 from grmp.metrics import DECIMALS
-from study.reports.style import median_interval, t_interval, title, variants_in
+from study.reports.intervals import median_interval, t_interval
+from study.reports.looks import title, variants_in
 from study.variants import VARIANTS
 
 METRICS = ("srcc", "plcc", "krcc", "rmse")
@@ -108,6 +109,11 @@ def median_cell(values: pd.Series) -> str:
     """Median and the ends of its interval by order statistics, such as `0.512` above `0.481–0.540`."""
     middle, low, high = median_interval(values)
     return f"{middle:.3f}<br>{low:.3f}–{high:.3f}"
+
+
+def label_name(labels: float, count: int) -> str:
+    """A number of labels as params.yaml writes it: `50`, or `0.2 = 80` for a fraction with the count it means."""
+    return f"{labels:g} = {count}" if 0 < labels < 1 else f"{count}"
 
 
 def variant_table(results: pd.DataFrame) -> pd.DataFrame:

@@ -21,7 +21,8 @@ from study.reports.device import device_name
 from study.stages.inputs import Inputs, labelled_indices
 from study.stages.ridge import fit_predict, predict_each
 from study.stages.tuning import tune_all
-from study.variants import VARIANTS, Variant
+from study.variant import Variant
+from study.variants import find_variant
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,16 @@ def run_cell(
 
     Args:
         inputs: what all cells share.
-        variant: a name of `VARIANTS`.
+        variant: a name of `study.variants.VARIANTS`.
         labels: a count, or a share of a repeat's pool.
         qgr: the section of params.yaml.
         kept: a folder for what was fine-tuned; what stands there already is not computed again.
         title: of the progress.
 
     Raises:
-        UserError: more labels than a repeat's pool holds, or as `run_pieces`.
+        UserError: an unknown variant, more labels than a repeat's pool holds, or as `run_pieces`.
     """
-    recipe, repeats = VARIANTS[variant], range(1, inputs.repeats + 1)
+    recipe, repeats = find_variant(variant), range(1, inputs.repeats + 1)
     counts = [label_count(labels, len(fold.train)) for fold in inputs.folds]
     if recipe.tuned:
         outcomes = tune_all(inputs, recipe, counts, qgr, kept, title or f"{variant} @ {labels}")
@@ -126,6 +127,8 @@ def run_cells(
     Raises:
         UserError: as `run_cell`.
     """
+    for variant in variants:
+        find_variant(variant)  # before any of them runs for minutes
     cells = {variant: run_cell(inputs, variant, labels, qgr, kept) for variant in variants}
     for strength in strengths:
         rule, title = qgr.model_copy(update={"strength": float(strength)}), f"full @ {labels}, lambda {strength:g}"

@@ -21,7 +21,7 @@ from study.running.notebook import run_notebook
 from study.stages.features import compute_features, load, read_crops
 from study.stages.inputs import Inputs, gather
 from study.stages.pretraining import learn_prior
-from study.variants import Variant
+from study.variant import Variant
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 

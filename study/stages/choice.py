@@ -16,7 +16,7 @@ from study.params import Params
 from study.running.kept import REPEATS
 from study.stages.cells import Cell, run_cell, write_cell
 from study.stages.changed import assemble, run_stages
-from study.variants import VARIANTS
+from study.variants import find_variant
 
 
 def run_choice(base: Params, name: str, folder: Path, own: Folders) -> Cell:
@@ -29,13 +29,14 @@ def run_choice(base: Params, name: str, folder: Path, own: Folders) -> Cell:
         own: where the study's own stages left their results.
 
     Raises:
-        UserError: an unknown choice.
+        UserError: an unknown choice, or variant.
     """
     if name not in base.choices:
         raise UserError(f"params.yaml: choices: has no {name} (known: {', '.join(base.choices) or 'none'})")
     settings, variant = base.changed(base.choices[name])
-    made = run_stages(base, settings, VARIANTS[variant], folder, own)
-    inputs = assemble(base, settings, VARIANTS[variant], own, made)
+    recipe = find_variant(variant)
+    made = run_stages(base, settings, recipe, folder, own)
+    inputs = assemble(base, settings, recipe, own, made)
     return run_cell(inputs, variant, settings.sweep.labels, settings.qgr, REPEATS, f"choice {name}")
 
 

@@ -24,7 +24,7 @@ from study.data import manifests, sets
 from study.data.sets import Fold
 from study.params import Params
 from study.stages.features import load
-from study.variants import Variant
+from study.variant import Variant
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from study.data.ratings import rated_manifest
 from study.data.tasks import read_tasks
 from study.params import Params, label_count
 from study.preset import load_preset, parse_changes
-from study.reports.style import copy_table
+from study.reports.markdown import copy_table
 from study.running.kept import REPEATS
 from study.stages.features import compute_features, read_crops
 from study.stages.fresh_crops import squash_aliased

@@ -21,7 +21,7 @@ from study.stages.fresh_crops import FreshCrops
 from study.stages.inputs import Inputs, labelled_indices
 from study.stages.plateau import Plateau
 from study.stages.stretch import stretch
-from study.variants import Variant
+from study.variant import Variant
 
 
 def start_model(inputs: Inputs, variant: Variant, repeat: int) -> PromptedCLIP:

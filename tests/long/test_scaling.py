@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from scaling_laws import Law, laws, parabola
 
-from study.reports.style import copy_table
+from study.reports.markdown import copy_table
 
 
 def test_a_law_finds_its_constants_again_and_carries_them_on() -> None:

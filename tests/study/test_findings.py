@@ -2,14 +2,8 @@ import pandas as pd
 import pytest
 
 from study.reports.comparisons import compare_variants
-from study.reports.findings import (
-    bullets,
-    grid_findings,
-    optimism_finding,
-    published_finding,
-    sweep_finding,
-    training_findings,
-)
+from study.reports.findings import grid_findings, optimism_finding, published_finding, sweep_finding, training_findings
+from study.reports.markdown import bullets
 from study.reports.published import published
 from study.reports.tables import Grid
 

@@ -6,9 +6,11 @@ from matplotlib.figure import Figure
 
 from study.reports.comparisons import against_zero
 from study.reports.grid_figures import _spread, lambda_plot, learning_curves, optimism_plot
+from study.reports.intervals import t_interval
 from study.reports.looks import LOOKS
-from study.reports.style import set_style, t_interval
-from study.reports.training_figures import angle_plot, loss_curves
+from study.reports.pretraining_figures import loss_curves
+from study.reports.style import set_style
+from study.reports.training_figures import angle_plot
 from study.variants import VARIANTS
 
 plt.switch_backend("Agg")

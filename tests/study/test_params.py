@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from grmp.errors import UserError
-from study.params import label_count, load, main
+from study.params import label_count, load
 
 REPOSITORY = Path(__file__).parents[2] / "params.yaml"
 
@@ -69,7 +69,6 @@ def test_the_edit_of_these_tests_changes_one_line() -> None:
         ("grid", "labels", "labels: [50, 80, 0.2]", ["grid.labels", "same number"]),
         ("pretrain", "mixtures", "mixtures: true", ["pretrain.mixtures", "must not see"]),
         ("distort", "train_images", "train_images: 30", ["grid.labels: labels 50", "30", "distort.train_images"]),
-        ("grid", "variants", "variants: [full, half]", ["grid.variants.1", "'half'"]),
         ("sweep", "labels", "labels: 77", ["sweep.labels: 77", "grid.labels"]),
         ("grid", "variants", "variants: [full, ridge]", ["sweep", "without_qgr"]),
     ],
@@ -143,13 +142,6 @@ def test_too_few_or_too_many_labels_are_an_error(labels: float, pool: int) -> No
 def test_parameters_cannot_be_changed_after_reading() -> None:
     with pytest.raises(ValueError, match="frozen"):
         load(REPOSITORY).compute.seed = 2
-
-
-def test_the_command_counts_the_cells(capsys: pytest.CaptureFixture[str]) -> None:
-    main(REPOSITORY)
-    grid, sweep = load(REPOSITORY).grid, load(REPOSITORY).sweep
-    cells = len(grid.variants) * len(grid.labels) + len(sweep.strengths)
-    assert capsys.readouterr().out == f"{REPOSITORY}: ok, {cells} cells x {grid.repeats} repeats\n"
 
 
 @pytest.mark.parametrize("text", [".inf", "-.inf", ".nan"])

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -74,27 +75,45 @@ def test_the_same_cells_give_the_same_numbers_again(studied: Path) -> None:
     assert results.read_text(encoding="utf-8") == before
 
 
-def test_a_new_variant_fine_tunes_no_other_one_again(studied: Path) -> None:
+def stages_run(done: subprocess.CompletedProcess[str]) -> set[str]:
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return {line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")}
+
+
+def test_a_new_variant_computes_its_own_repeats_and_nothing_before_them(studied: Path) -> None:
     def kept() -> dict[str, int]:
         return {path.name: path.stat().st_mtime_ns for path in (studied / "artifacts/kept/repeats").iterdir()}
 
     before = kept()
     assert len(before) == 4
-    edit(studied, {"grid": {"variants": ["full", "without_qgr", "without_mpp"]}})
-    done = run(studied, "dvc", "repro")
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    new = {
+        "study/variants.py": ("VARIANTS = {", '"prograd": Variant(rule={"when": "conflict"}),'),
+        "study/reports/looks.py": ("LOOKS = {", '"prograd": Look("on conflict", "#8C564B", "v", (0, (1, 1))),'),
+    }
+    for name, (table, row) in new.items():
+        text = (studied / name).read_text(encoding="utf-8")
+        (studied / name).write_text(text.replace(table, f"{table}\n    {row}"), encoding="utf-8")
+    edit(studied, {"grid": {"variants": ["full", "without_qgr", "prograd"]}})
+    assert stages_run(run(studied, "dvc", "repro")) == {"finetune@4", "showcase", "ablation", "index"}
     assert before.items() < kept().items()
     assert len(kept()) == 6
+    run(studied, "git", "checkout", "-q", *new)
     edit(studied, {"grid": {"variants": ["full", "without_qgr"]}})
-    assert run(studied, "dvc", "repro").returncode == 0
+
+
+def test_another_colour_of_a_curve_trains_nothing_again(studied: Path) -> None:
+    looks = studied / "study/reports/looks.py"
+    before = looks.read_text(encoding="utf-8")
+    kept = {path: path.stat().st_mtime_ns for path in (studied / "artifacts/kept").rglob("*.safetensors")}
+    assert "#009E73" in before
+    looks.write_text(before.replace("#009E73", "#117733"), encoding="utf-8")
+    assert stages_run(run(studied, "dvc", "repro")) == {"finetune@4", "showcase", "ablation", "index"}
+    assert kept == {path: path.stat().st_mtime_ns for path in (studied / "artifacts/kept").rglob("*.safetensors")}
 
 
 def test_a_new_ratio_runs_one_stage_and_what_reads_them_alone(studied: Path) -> None:
     edit(studied, {"grid": {"labels": [4, 0.5]}})
-    done = run(studied, "dvc", "repro")
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    ran = {line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")}
-    assert ran == {"finetune@0.5", "ablation", "index"}
+    assert stages_run(run(studied, "dvc", "repro")) == {"finetune@0.5", "ablation", "index"}
     assert set(pd.read_csv(studied / "reports/ablation.csv")["count"]) == {4, 6}
 
 

@@ -4,16 +4,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from study.reports.style import (
-    copy_table,
-    label_name,
-    median_interval,
-    median_level,
-    set_style,
-    t_interval,
-    title,
-    variants_in,
-)
+from study.reports.intervals import median_interval, median_level, t_interval
+from study.reports.looks import title, variants_in
+from study.reports.markdown import copy_table
+from study.reports.style import set_style
+from study.reports.tables import label_name
 
 
 def test_a_variant_has_a_title() -> None:

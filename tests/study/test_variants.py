@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from study.params import Grid
+from grmp.errors import UserError
 from study.reports.looks import LOOKS
-from study.variants import VARIANTS
+from study.variants import VARIANTS, find_variant
 
 
-def test_the_grid_takes_every_variant_and_no_other() -> None:
-    assert Grid(variants=tuple(VARIANTS), labels=(10,), repeats=1).variants == tuple(VARIANTS)
-    with pytest.raises(ValueError, match="half"):
-        Grid(variants=("full", "half"), labels=(10,), repeats=1)
+def test_every_variant_is_found_and_no_other() -> None:
+    assert [find_variant(name) for name in VARIANTS] == list(VARIANTS.values())
+    with pytest.raises(UserError, match="'half' is no variant; known are full, without_mpp, "):
+        find_variant("half")
 
 
 def test_every_variant_has_a_look_and_no_other_name_has_one() -> None:
