@@ -7,8 +7,7 @@ import pandas as pd
 from study.reports.comparisons import claim, paired_test
 from study.reports.intervals import median_interval, median_level
 from study.reports.looks import title
-from study.reports.tables import label_name
-from study.reports.tables import Grid, optimism
+from study.reports.tables import Grid, label_name, optimism
 
 
 def training_findings(results: pd.DataFrame, steps: pd.DataFrame) -> list[str]:

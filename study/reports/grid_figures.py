@@ -7,9 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from study.reports.looks import LOOKS
+from study.reports.looks import LOOKS, variants_in
 from study.reports.intervals import t_interval
-from study.reports.looks import variants_in
 from study.reports.style import FAINT, closed, new_axes
 from study.reports.tables import label_name
 from study.variants import VARIANTS

@@ -7,9 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from study.reports.looks import LOOKS
+from study.reports.looks import LOOKS, title, variants_in
 from study.reports.intervals import median_interval, median_level
-from study.reports.looks import title, variants_in
 from study.reports.style import FAINT, closed, new_axes
 
 ROW = 0.34  # inches

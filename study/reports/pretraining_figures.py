@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 from grmp.metrics import srcc
 from study.reports.style import FAINT, closed, level_line, new_axes
 
-
 LOSSES = {
     "support": ("inner: support, before the task's adaptation", "#D55E00", "--"),
     "query": ("outer: query, after it", "#0072B2", "-"),

@@ -8,9 +8,7 @@ from study.reports.comparisons import against_zero
 from study.reports.grid_figures import _spread, lambda_plot, learning_curves, optimism_plot
 from study.reports.intervals import t_interval
 from study.reports.looks import LOOKS
-from study.reports.pretraining_figures import loss_curves
 from study.reports.style import set_style
-from study.reports.training_figures import angle_plot
 from study.variants import VARIANTS
 
 plt.switch_backend("Agg")
@@ -89,43 +87,6 @@ def test_lambda_plot_shows_every_repeats_gain_over_no_projection() -> None:
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "0.5", "1", "5"]
     dots = [line.get_ydata() for line in axes.lines if line.get_linestyle() == "None" and line.get_alpha()]
     np.testing.assert_allclose(dots, [[0.005] * 3, [0.01] * 3, [0.05] * 3])
-
-
-def test_angle_plot_is_in_degrees_with_ninety_in_sight() -> None:
-    frame = pd.DataFrame([("full", r, t, 0.5) for r in range(2) for t in range(3)])
-    frame.columns = ["variant", "repeat", "step", "cosine"]
-    figure = angle_plot(frame)
-    axes = figure.axes[0]
-    assert axes.lines[0].get_ydata() == pytest.approx([60, 60, 60])
-    assert axes.get_ylim()[0] < 60 < 90 < axes.get_ylim()[1]
-    assert "orthogonal" in texts(figure)
-
-
-def test_a_cosine_that_rounding_put_over_one_is_an_angle_of_zero() -> None:
-    frame = pd.DataFrame({"variant": "full", "repeat": 0, "step": [0, 1], "cosine": [1 + 1e-7, 1.0]})
-    assert angle_plot(frame).axes[0].lines[0].get_ydata() == pytest.approx([0, 0])
-
-
-def test_a_variant_that_is_fine_tuned_as_another_is_not_drawn_again() -> None:
-    rows = [("full", 1, 0.5), ("full", 2, 0.4), ("without_qgr", 1, 0.2), ("without_qgr", 2, 0.1)]
-    rows += [("full_probe", 1, 0.5), ("full_probe", 2, 0.4)]
-    frame = pd.DataFrame(rows, columns=["variant", "step", "cosine"]).assign(repeat=1)
-    drawn = {text.get_text() for text in angle_plot(frame).axes[0].get_legend().get_texts()}
-    assert drawn == {LOOKS["full"].title, LOOKS["without_qgr"].title}
-
-
-def test_loss_curves_smooth_by_a_centred_mean() -> None:
-    values = np.array([3.0, 0.0, 3.0, 0.0, 3.0])
-    frame = pd.DataFrame({"step": range(5), "support": values, "query": values})
-    lines = loss_curves(frame, smooth=3).axes[0].lines
-    assert len(lines) == 4
-    assert lines[1].get_ydata() == pytest.approx([1.5, 2, 1, 2, 1.5])
-
-
-def test_the_floor_of_the_loss_is_named() -> None:
-    frame = pd.DataFrame({"step": range(3), "support": 1.0, "query": 1.0})
-    assert texts(loss_curves(frame)) == []
-    assert texts(loss_curves(frame, 0.5)) == ["label entropy"]
 
 
 def test_figures_are_closed_so_that_notebooks_show_them_once(results: pd.DataFrame) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from grmp.errors import UserError
 from study.reports.tables import (
+    label_name,
     mean_cell,
     median_cell,
     median_tree,
@@ -100,3 +101,8 @@ def test_medians_are_not_means(results: pd.DataFrame) -> None:
     assert json.loads(median_tree(skewed))["full"]["20"]["srcc"] == 0.502
     cell = score_table(skewed, median_cell).loc[0, "20 labels"]
     assert cell == "0.502<br>0.501–0.803"
+
+
+@pytest.mark.parametrize(("labels", "text"), [(50, "50"), (50.0, "50"), (0.2, "0.2 = 80")])
+def test_label_name(labels: float, text: str) -> None:
+    assert label_name(labels, 80 if labels < 1 else 50) == text
