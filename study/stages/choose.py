@@ -29,7 +29,7 @@ from grmp.progress import Progress
 from grmp.runtime import Runtime, start
 from study import params
 from study.command import run_command
-from study.data import datasets, sets
+from study.data import datasets, manifests, sets
 from study.data.splits import random_split, set_aside
 from study.params import Params
 from study.running.kept import KeptFile

@@ -341,5 +341,3 @@ def test_what_only_a_browser_can_use_goes_to_the_page_alone(tmp_path: Path, monk
     assert "<b>large</b>" not in kept
     assert "In [out.html](out.html)." in kept
     assert "small" in kept
-    run_notebook(source, Path("alone.ipynb"), {})
-    assert "<b>large</b>" in Path("alone.ipynb").read_text(encoding="utf-8")

@@ -60,7 +60,9 @@ def extend(folder: Path, block: str) -> None:
     place, _, lines = block.partition("\n")
     name, where = re.fullmatch(r"# (\S+): (.*)", place).groups()
     text = (folder / name).read_text(encoding="utf-8")
-    body = text.removesuffix("}\n") + lines + "}\n" if "inside" in where else text + lines
+    table = re.fullmatch(r"one line more inside (\w+)", where)
+    end = text.index("\n}", text.index(f"{table[1]} = {{")) + 1 if table else len(text)
+    body = text[:end] + lines + text[end:]
     (folder / name).write_text(body, encoding="utf-8")
 
 
