@@ -84,6 +84,6 @@ def split_ratio(manifest: pd.DataFrame, repeats: int) -> float:
     Raises:
         UserError: as `part_columns`.
     """
-    tests = {tuple(np.flatnonzero(manifest[column] == "test")) for column in part_columns(manifest, repeats)}
     sizes = part_sizes(manifest, repeats)
+    tests = {tuple(np.flatnonzero(manifest[column] == "test")) for column in sizes.index}
     return float((sizes["test"] / sizes["train"]).mean()) if len(tests) > 1 else 0.0
