@@ -21,6 +21,8 @@ from study.data import manifests, sets
 from study.stages.unlabelled import BLOCKS, IMAGES, PENALTY, SIGHT, embed_images, teach, untouched_tower
 
 DATA = "generated single distortions, labels from a metric calibrated on KADID-10k's human scores"
+MEASURED = 100
+"""Images of the target's test part that the card's numbers are of, at most."""
 HOW = "of the generated target's test part: mixtures of distortions, whose photographs were not seen"
 
 
@@ -37,7 +39,7 @@ def main(
     tower = untouched_tower(clip, SIGHT.crop, settings)
     probe = teach(tower, taught_by, SIGHT, runtime)
     manifest = manifests.read_manifest(target)
-    test = manifest[manifest["part"] == "test"]
+    test = manifests.sample(manifest[manifest["part"] == "test"], MEASURED)
     seen = embed_images(tower, target, test, SIGHT, runtime, "images to measure it on")
     judged = probe(torch.zeros(len(seen)), seen)
     card = Card(

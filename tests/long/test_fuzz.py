@@ -13,7 +13,7 @@ from hypothesis.strategies import SearchStrategy
 
 from grmp.errors import UserError
 
-FEW = {"scoring checkpoint": 15, "CLIP": 15, "params.yaml, values": 40}
+FEW = {"scoring checkpoint": 15, "CLIP": 15, "params.yaml, values": 40, "LIVEC's matrices": 15}
 
 
 @pytest.mark.parametrize("name", list(feed.SURFACES))
