@@ -88,8 +88,6 @@ def test_a_new_variant_and_its_look_compute_its_own_repeats_alone(studied: Path)
     assert stages_run(run(studied, "dvc", "repro")) == {"finetune@4", "showcase", "ablation", "index"}
     assert before.items() < kept().items()
     assert len(kept()) == 6
-    run(studied, "git", "checkout", "-q", *new)
-    edit(studied, {"grid": {"variants": ["full", "without_qgr"]}})
 
 
 def test_a_new_ratio_runs_one_stage_and_what_reads_them_alone(studied: Path) -> None:
