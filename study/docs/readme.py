@@ -12,6 +12,7 @@ import pandas as pd
 from grmp.errors import UserError
 from grmp.io.table import read_csv
 from study.docs.evidence import BIQ2021_RATIO, LIVEC_RATIO, means, medians, optimism, paired
+from study.docs.rounding import effects
 from study.reports.intervals import median_interval, median_level
 from study.reports.looks import title
 from study.reports.markdown import copy_table
@@ -114,6 +115,7 @@ def findings(reports: Path) -> str:
     scales, mean_of_three, stacked = (development.loc[(name, 50)] for name in ("both", "both, prior 10", "stacked"))
     picked, elsewhere = (_suggested(reports / name / "suggested.csv") for name in ("livec", "biq2021"))
     other = read_csv(reports / "biq2021/runs.csv")
+    rounded = [added.mean for added in effects(read_csv(reports / "rounding.csv")).values()]
     few, many = (paired(human, "full_probe", "probe", LIVEC_RATIO, count).mean for count in (10, 200))
     sentences = {
         "A simple baseline": f"Regressions on the middle blocks against *{title('full')}*, 50 labels: "
@@ -123,8 +125,8 @@ def findings(reports: Path) -> str:
         "of that is the backbone: its text tower knows no word about "
         "quality, so that without MPP all must come from the labels.",
         "QGR": f"{paired(human, *QGR, LIVEC_RATIO)}; on BIQ2021 {paired(other, *QGR, BIQ2021_RATIO)}. On the generated "
-        "target, where its sign has changed from one pre-training to the next, and bf16 or float32 moves it by as much "
-        f"as its size, {paired(generated, *QGR)}.",
+        f"target {paired(generated, *QGR)}; rounding alone moves it: {min(rounded):+.3f} to {max(rounded):+.3f} on "
+        f"{len(rounded)} kinds of processor, and its sign has changed from one pre-training to the next.",
         "Prompts, prior and fine-tuning together (ours)": f"Against regressions on the middle blocks {few:+.3f} "
         f"with 10 labels and {many:+.3f} with 200.",
         "Controls of QGR (ours)": f"With 50 labels a random direction in the place of the semantic one changes SRCC by "

@@ -8,6 +8,7 @@ from scipy import stats
 from grmp.io.table import read_csv
 from study.docs.evidence import BIQ2021_RATIO, LIVEC_RATIO, means, medians, optimism, paired
 from study.docs.readme import Blocks
+from study.docs.rounding import rounding_table
 from study.reports.intervals import median_interval
 from study.reports.looks import title
 from study.reports.markdown import copy_table
@@ -130,6 +131,7 @@ BLOCKS: Blocks = {
     ),
     "generated_means": lambda reports: copy_table(means(_generated(reports))),
     "generated_differences": lambda reports: copy_table(differences(_generated(reports), 0.0)),
+    "rounding": lambda reports: copy_table(rounding_table(read_csv(reports / "rounding.csv"))),
     "strengths": strengths,
     "published": others,
 }
