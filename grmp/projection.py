@@ -5,15 +5,13 @@ descends, removes the opposing part where they conflict.
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-When = Literal["aligned", "conflict", "always", "never"]
-Scope = Literal["tensor", "global"]
-Control = Literal["none", "random_direction", "length"]
+from grmp.settings import Scope, When
 
 
 class Projected(NamedTuple):

@@ -14,6 +14,8 @@ Fraction = Annotated[float, Field(gt=0, lt=1, strict=True)]
 Rate = Annotated[float, Field(gt=0, strict=True)]
 Pixels = Annotated[int, Field(ge=32, le=4096, strict=True)]
 Crops = Annotated[int, Field(ge=1, le=1024, strict=True)]  # a checkpoint of anybody's cannot ask for more
+When = Literal["aligned", "conflict", "always", "never"]
+Scope = Literal["tensor", "global"]
 
 
 class Section(BaseModel):
@@ -157,9 +159,9 @@ class Finetune(Section):
 class Qgr(Section):
     """Quality-aware gradient regularisation."""
 
-    when: Literal["aligned", "conflict", "always", "never"]
+    when: When
     strength: Annotated[float, Field(ge=0, strict=True)]
-    scope: Literal["tensor", "global"]
+    scope: Scope
     control: Literal["none", "random_direction", "length"] = "none"
 
 

@@ -127,8 +127,9 @@ class Params(Method):
         variant = values.pop("variant", "full")
         for dotted, value in values.items():
             section, _, key = dotted.partition(".")
-            if section not in CHANGEABLE or key not in (tree[section] or {}):
-                raise ValueError(f"{dotted} is no key of {', '.join(CHANGEABLE)}, nor `variant`")
+            known = {"fit"} if section == "target" else tree[section] or {}
+            if section not in CHANGEABLE or key not in known:
+                raise ValueError(f"{dotted} is no key of {', '.join(CHANGEABLE)} (of target: fit alone), nor `variant`")
             tree[section][key] = value
         return Params.model_validate(tree), variant
 

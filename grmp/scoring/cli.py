@@ -134,6 +134,9 @@ def fit(
     from grmp.scoring import fit as fitting
     from grmp.scoring.opinions import read_opinions
 
+    table = out.with_suffix(".csv")
+    if table.resolve() in (out.resolve(), scores.resolve()):
+        raise UserError(f"{table}: predictions would take its place; give another --out")
     settings = load_method(params)
     opinions = read_opinions(data, scores, image_column, score_column, bounds, higher_is)
     card_of_it = fitting.fit(opinions, settings, out)

@@ -1,6 +1,7 @@
 """How scores are written: one row after the other, as they are known, as a table, CSV or JSON."""
 
 import csv
+import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -55,16 +56,16 @@ def resume(path: Path, files: list[Path], scorer: Scorer) -> tuple[list[Path], T
     content = path.read_bytes() if path.exists() else b""
     if content and not content.startswith(HEADING.encode()):
         raise UserError(f"{path}: does not begin with `{HEADING.strip()}`; it is no CSV of grmp score")
-    target = path.open("a", encoding="utf-8", newline="")
-    target.truncate(content.rfind(b"\n") + 1)  # the last row may have been cut off
-    known = {}
-    if content:
-        from grmp.io.table import read_csv  # brings pandas, which nothing else here needs
-
-        rows = read_csv(path, dtype={"image": str, "quality": float}, keep_default_na=False)
-        known = dict(zip(rows["image"], rows["quality"]))
+    whole = content.rfind(b"\n") + 1  # the last row may have been cut off
+    try:
+        rows = list(csv.reader(io.StringIO(content[:whole].decode(), newline="")))[1:]
+        known = {image: float(quality) for image, quality in rows}
+    except (ValueError, csv.Error) as error:
+        raise UserError(f"{path}: cannot be read as a table ({error})") from None
     for image in [file for file in files if str(file) in known][:1]:
         now = scorer.score(image)["quality"][0]
         if not abs(now - known[str(image)]) < NEARLY:
             raise UserError(f"{path}: gives {image} {known[str(image)]:g}, this checkpoint {now:.{DECIMALS}f}")
+    target = path.open("a", encoding="utf-8", newline="")
+    target.truncate(whole)
     return [file for file in files if str(file) not in known], target

@@ -79,14 +79,10 @@ def load(path: str | Path = paths.STUDY, device: Literal["auto", "cpu", "cuda"] 
         probe = Probe(blueprint.probe, model.clip.visual.output_dim) if blueprint.probe else None
         return Scorer(model, blueprint.input, probe)
 
-    try:
+    with backbone.named(str(path)), torch.random.fork_rng(devices=[]):  # fresh weights are drawn, only to be replaced
         check_describes(make, state)
-        with torch.random.fork_rng(devices=[]):  # fresh weights are drawn, only to be replaced
-            scorer = make()
+        scorer = make()
         scorer.load_state_dict(state)
-    except (RuntimeError, ValueError) as error:
-        detail = " ".join(str(error).split())[:160]
-        raise UserError(f"{path}: its weights are not those that it describes ({detail}); {REMEDY}") from None
     ends = (blueprint.card.labels.low, blueprint.card.labels.high)  # 0 and 1: every score's scale, as the study's own
     scorer.name, scorer.own = str(path), ends if blueprint.card.labels.range_given and ends != (0, 1) else None
     return scorer.to(place)

@@ -25,7 +25,6 @@ MILD_FIRST = np.array([5, 4, 3, 2, 1]) / 15
 
 
 PATIENCE = 50  # draws per wanted mixture
-KEPT = 256  # photographs whose files are kept in memory while images are made of them
 
 
 @dataclass(frozen=True)

@@ -79,23 +79,6 @@ def similarity(reference: Image, distorted: Image) -> float:
     return min(max((structure + evenness) / 2, 0.0), 1.0)
 
 
-def cell_similarities(photographs: Iterable[Image], seed: int = 0) -> pd.DataFrame:
-    """Mean similarity in each of the 125 cells when our distortions are applied to `photographs`.
-
-    Returns:
-        125 rows, sorted as those of `kadid_cells`: type, level, similarity (0..1).
-    """
-    rows = [
-        (distortion.number, level, similarity(photograph, distort(photograph, distortion, level, generator)))
-        for index, photograph in enumerate(photographs)
-        for distortion in DISTORTIONS
-        for level in LEVELS
-        for generator in [np.random.default_rng([seed, index, distortion.number, level])]
-    ]
-    table = pd.DataFrame(rows, columns=["type", "level", "similarity"])
-    return table.groupby(["type", "level"], as_index=False)["similarity"].mean()
-
-
 class LabelMap:
     """A strictly increasing map from similarity to opinion score, both in 0..1.
 
@@ -153,7 +136,7 @@ def leave_one_type_out(cells: pd.DataFrame) -> pd.DataFrame:
     """Predict each type's cells with a map fitted to the other types: does the map hold for a type it never saw?
 
     Args:
-        cells: type, level, similarity, score, as from merging `cell_similarities` with `kadid_cells`.
+        cells: type, level, similarity, score, as from merging similarities of distorted photographs with `kadid_cells`.
 
     Returns:
         `cells` with the column predicted, in 0..1.

@@ -85,15 +85,6 @@ def _contents(manifest: pd.DataFrame, folder: Path, distance: int) -> np.ndarray
     return pd.factorize(contents)[0]
 
 
-def write_split(path: Path, split: pd.DataFrame) -> None:
-    """Write a split as a table `image,role`.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    write_whole(path, split.to_csv(index=False))
-
-
 def read_split(path: Path, manifest: pd.DataFrame) -> pd.DataFrame:
     """A split from a table with the columns image, role and any others, checked against the manifest.
 

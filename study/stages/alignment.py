@@ -51,7 +51,7 @@ def train_text_tower(
 ) -> pd.DataFrame:
     """Align the text tower of `clip` in place to L2-normalised image `features` (several crops per photograph).
 
-    Goes on from the state in `store`.
+    Goes on from the state in `store`. It runs where `clip` is.
 
     Each step draws one crop per photograph, and one template for the nine scenes. Returns one row per step: step,
     caption (loss), scene (loss).
@@ -59,6 +59,8 @@ def train_text_tower(
     Raises:
         UserError: a loss or a gradient is NaN or infinite; with the step.
     """
+    place = clip.logit_scale.device
+    features, scenes = features.to(place), scenes.to(place)
     parameters = text_parameters(clip)
     for parameter in parameters:
         parameter.requires_grad_(True)
@@ -106,5 +108,6 @@ def align_text_tower(
     """
     draws = generator(seed, Stream.ALIGNMENT)
     start = clip.state_dict(), draws.get_state(), torch.get_rng_state()
-    store = kept_training("alignment", __name__, settings, features, captions, scenes, start)
+    device = str(clip.logit_scale.device)
+    store = kept_training("alignment", __name__, settings, device, features, captions, scenes, start)
     return train_text_tower(clip, features, captions, scenes, settings, draws, store)

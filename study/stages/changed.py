@@ -47,12 +47,13 @@ def run_stages(base: Params, settings: Params, variant: Variant, folder: Path, o
     if changed("align"):
         made = replace(made, clip=folder / "clip.safetensors")
         run("00_backbone", ("photos", "backbone", "align"), weights=str(made.clip), reports=str(folder))
-    generated = Path(settings.pretrain.source) == sets.GENERATED  # any other set is somebody's, and is not made anew
+    # Any other set is somebody's, and is not made anew.
+    generated = settings.pretrain.source == str(sets.GENERATED)
     if variant.mpp and changed("distort") and generated:
         run("01_distort", ("photos", "distort"), target=str(folder / "distorted"), reports=str(folder))
         pretrain = settings.pretrain.model_copy(update={"source": str(folder / "distorted/pretrain")})
         settings = settings.model_copy(update={"pretrain": pretrain})
-    if variant.mpp and changed("align", "distort", "image", "prompts", "pretrain"):
+    if variant.mpp and changed("align", "image", "prompts", "pretrain"):
         made = replace(made, prompts=folder / "prompts.safetensors", prior=folder / "prior.safetensors")
         files = {"weights": made.clip, "target": made.prompts, "prior": made.prior, "reports": folder}
         blocks = {"probe_blocks": list(settings.finetune.probe_blocks)}
@@ -97,12 +98,15 @@ def assemble(base: Params, settings: Params, variant: Variant, own: Folders, mad
     model = load_prompts(made.prompts, clip, settings.prompts) if mpp else bare
     plain, informed = find(bare, "plain", cut), mpp and variant.probe
     return gather(
-        settings,
         manifest,
+        settings.grid.repeats,
         plain=plain,
         meta=find(model, "meta", cut and made.prompts == own.prompts) if mpp else plain,
         clip=clip,
         pretrained=model,
+        prompts=settings.prompts,
+        finetune=settings.finetune,
+        seed=settings.compute.seed,
         runtime=runtime,
         prior=prior_file.load(made.prior, model, settings.finetune.probe_blocks) if informed else None,
     )
@@ -110,4 +114,5 @@ def assemble(base: Params, settings: Params, variant: Variant, own: Folders, mad
 
 def _cut(settings: Params) -> tuple[Any, ...]:
     """What the crops of rated images, and the tokens that are kept of them, depend on."""
-    return settings.image, settings.target.fit, settings.finetune.blocks, settings.finetune.probe_blocks
+    tuned = settings.finetune
+    return settings.image, settings.target.fit, settings.prompts.pixels, tuned.blocks, tuned.probe_blocks

@@ -13,6 +13,7 @@ from grmp.io.paths import Folders
 from study import params
 from study.command import run_command
 from study.params import Params
+from study.running.engine import export_to_env
 from study.running.kept import REPEATS
 from study.stages.cells import Cell, run_cell, write_cell
 from study.stages.changed import assemble, run_stages
@@ -50,6 +51,7 @@ def main(
     settings = params.load(params_path)
     if settings.target is None:
         raise UserError(f"{params_path}: has no section target; choices are of studies of human-rated sets")
+    export_to_env(settings.compute)
     cell = run_choice(settings, name, out, Folders(target=target))
     write_cell(out, cell)
     typer.echo(f"{name}: median SRCC {cell.results['srcc'].median():.3f}")

@@ -123,7 +123,7 @@ class Embedder:
         scale, crops, mirrored = view
         model, views = self.models[prompted], [(scale, crops)]
         title = f"{name}-{'prompted' if prompted else 'untouched'}-{scale}x{crops}{'-mirrored' * mirrored}"
-        depends = model.state_dict(), images, view, self.crop, BLOCKS
+        depends = model.state_dict(), images, view, self.crop, BLOCKS, str(self.runtime.device), self.runtime.precision
         kept = KeptFile(self.folder / f"{title}.safetensors", "grmp.prior", *depends)
         if found := kept.read():
             return found[1]["middle"]

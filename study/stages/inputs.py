@@ -22,7 +22,6 @@ from grmp.runtime import Runtime, Stream, generator, start
 from grmp.settings import Compute, Finetune, Input, Prompts
 from study.data import manifests, sets
 from study.data.sets import Fold
-from study.params import Params
 from study.stages.features import load
 from study.variant import Variant
 
@@ -77,16 +76,9 @@ class Inputs:
         return self.meta if variant.mpp else self.plain
 
 
-def gather(settings: Params, manifest: pd.DataFrame, **parts: Any) -> Inputs:
-    """The inputs of the repeats that `manifest` deals its images to; `parts` are the fields that no settings give."""
-    return Inputs(
-        scores=sets.scores(manifest),
-        folds=sets.folds(manifest, settings.grid.repeats),
-        prompts=settings.prompts,
-        finetune=settings.finetune,
-        seed=settings.compute.seed,
-        **parts,
-    )
+def gather(manifest: pd.DataFrame, repeats: int, **parts: Any) -> Inputs:
+    """The inputs of the `repeats` that `manifest` deals its images to; `parts` are the other fields."""
+    return Inputs(scores=sets.scores(manifest), folds=sets.folds(manifest, repeats), **parts)
 
 
 def draw_labelled(pool: int, count: int, seed: int, repeat: int) -> torch.Tensor:
@@ -112,11 +104,11 @@ def read_inputs(
     clip = backbone.load(folders.clip, image.crop)
     manifest = manifests.read_manifest(folders.target)
     pretrained = load_prompts(folders.prompts, clip, prompts)
-    return Inputs(
+    return gather(
+        manifest,
+        repeats,
         plain=load(folders.features / "plain.safetensors"),
         meta=load(folders.features / "meta.safetensors"),
-        scores=sets.scores(manifest),
-        folds=sets.folds(manifest, repeats),
         clip=clip,
         pretrained=pretrained,
         prompts=prompts,

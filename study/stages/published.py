@@ -30,6 +30,7 @@ from study.data.tasks import read_tasks
 from study.params import Params, label_count
 from study.preset import load_preset, parse_changes
 from study.reports.markdown import copy_table
+from study.running.engine import export_to_env
 from study.running.kept import REPEATS
 from study.stages.features import compute_features, read_crops
 from study.stages.fresh_crops import squash_aliased
@@ -97,12 +98,15 @@ def prepare(settings: Params, clip: CLIP, model: PromptedCLIP, runtime: Runtime,
     meta = compute_features(model, crops, settings, runtime, "features")
     bare = unprompted(clip, settings.prompts)
     return gather(
-        settings,
         manifest,
+        settings.grid.repeats,
         plain=meta if images is not None else compute_features(bare, crops, settings, runtime, "plain features"),
         meta=meta,
         clip=clip,
         pretrained=model,
+        prompts=settings.prompts,
+        finetune=settings.finetune,
+        seed=settings.compute.seed,
         runtime=runtime,
         whole=images,
         crop=settings.image.crop,
@@ -173,6 +177,7 @@ def main(
     """Pre-train on TID and KADID, fine-tune on splits of TARGET; the published protocol beside an honest one."""
     places = {"pretrain.source": [str(tid), str(kadid)], "target.folder": str(target)}
     settings = load_preset(base, preset, places | parse_changes(change or []))
+    export_to_env(settings.compute)
     runtime, weights = start(settings.compute), find_weights(settings, work)
     clip = backbone.load(weights, settings.image.crop)
     model = pretrain_published(settings, clip, runtime)

@@ -16,6 +16,7 @@ from grmp.io.paths import Folders
 from study import params
 from study.command import run_command
 from study.params import Params
+from study.running.engine import export_to_env
 from study.running.kept import REPEATS
 from study.stages.cells import run_cell
 from study.stages.changed import assemble, run_stages
@@ -59,7 +60,9 @@ def main(
     params_path: Annotated[Path, typer.Option("--params", help="the params file")] = Path("params.yaml"),
 ) -> None:
     """Pre-train by another draw, and run the cells of the section `replication` behind it."""
-    results = replicate(params.load(params_path), draw, out, Folders(target=target))
+    settings = params.load(params_path)
+    export_to_env(settings.compute)
+    results = replicate(settings, draw, out, Folders(target=target))
     write_whole(out / "results.csv", results.to_csv(index=False))
     typer.echo(results.groupby(["labels", "variant"])["srcc"].median().round(3).to_string())
 

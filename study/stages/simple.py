@@ -16,6 +16,7 @@ from jaxtyping import Float, UInt8
 from sklearn.linear_model import RidgeCV
 from torch import Tensor
 
+from grmp.errors import UserError
 from grmp.io.files import write_whole
 from grmp.io.paths import Folders
 from grmp.metrics import DECIMALS, plcc, srcc
@@ -29,7 +30,7 @@ from study.data.pixels import to_array
 from study.params import label_count
 from study.stages.inputs import Inputs, labelled_indices, read_inputs
 from study.stages.ridge import fit_predict
-from study.stages.unlabelled import teach, untouched_tower
+from study.stages.unlabelled import BLOCKS, teach, untouched_tower
 
 COLUMNS = ["method", "labels", "count", "repeat", "srcc", "plcc"]
 
@@ -113,6 +114,10 @@ def main(
 ) -> None:
     """Assess the simple rows on a rated set's splits; needs what `dvc repro features` makes."""
     settings = params.load(params_path)
+    if settings.target is None:
+        raise UserError(f"{params_path}: has no section target; simple rows are of studies of human-rated sets")
+    if not set(BLOCKS) <= set(settings.finetune.probe_blocks):
+        raise UserError(f"{params_path}: finetune.probe_blocks: must have {BLOCKS}, behind which no label is judged")
     own, grid = Folders(target=target), settings.grid
     inputs = read_inputs(own, settings.compute, settings.prompts, settings.image, settings.finetune, grid.repeats)
     images = sets.full_images(Path(settings.target.folder), manifests.read_manifest(target))

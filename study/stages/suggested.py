@@ -44,7 +44,7 @@ def compare(inputs: Inputs, repeat: int) -> pd.DataFrame:
             probe = fit_probe(inputs.meta.at(few), inputs.scores[few], settings, roots)
             read = middle[fold.test]
             predicted = probe(inputs.scores.new_zeros(len(read)), read).numpy()
-            inside = np.abs(predicted - truth) <= probe.margin(read).numpy() if roots is not None else np.nan
+            inside = np.abs(predicted - truth) <= probe.margin(read).numpy()
             rows.append((images, count, repeat, srcc(predicted, truth), np.mean(inside)))
     return pd.DataFrame(rows, columns=["images", "labels", "repeat", "srcc", "coverage"])
 

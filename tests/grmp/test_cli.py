@@ -112,6 +112,18 @@ def test_what_the_user_can_mend_is_one_line(
     assert "none.csv: cannot be read" in complaint(monkeypatch, *fit, "none.csv", "--params", ROOT / "params.yaml")
 
 
+@pytest.mark.parametrize("out", ["mine.safetensors", "other.csv"], ids=["beside the labels", "itself"])
+def test_predictions_take_the_place_of_neither_labels_nor_checkpoint(
+    photos: Path, out: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    labels = "image,mos\n0.png,1\n"
+    Path("mine.csv").write_text(labels)
+    fit = ("fit", "--data", photos, "--scores", tmp_path / "mine.csv", "--params", ROOT / "params.yaml")
+    assert "predictions would take its place" in complaint(monkeypatch, *fit, "--out", out)
+    assert Path("mine.csv").read_text() == labels
+
+
 @pytest.fixture
 def study(
     photos: Path,

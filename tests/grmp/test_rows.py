@@ -68,6 +68,8 @@ def test_another_checkpoints_csv_and_other_files_are_left_alone(checkpoint: Path
     out = tmp_path / "quality.csv"
     for content, told in (
         (f"image,quality\n{photos}/0.png,0.001\n", "gives .*0.png 0.001, this checkpoint 0"),
+        (f"image,quality\n{photos}/0.png,0.001\n{photos}/1.p", "gives .*0.png 0.001, this checkpoint 0"),
+        ("image,quality\na.png,good\n", "cannot be read as a table"),
         ("name,mos\na,1\n", "does not begin with"),
         ("a note", "does not begin with"),
     ):

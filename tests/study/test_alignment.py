@@ -1,5 +1,6 @@
 import copy
 
+import pandas as pd
 import pytest
 import torch
 from open_clip import CLIP
@@ -86,6 +87,14 @@ def test_training_follows_the_seed(clip: CLIP, settings: Params, seed: int, same
     train(clip, settings, seed=1, steps=3)
     train(other, settings, seed=seed, steps=3)
     assert torch.equal(clip.text_projection, other.text_projection) == same
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_trains_as_a_cpu_does(clip: CLIP, settings: Params) -> None:
+    other = copy.deepcopy(clip).to("cuda")  # image embeddings and scenes come from the CPU, as stages hand them over
+    logs = [train(one, settings, steps=3) for one in (clip, other)]
+    pd.testing.assert_frame_equal(*logs, atol=1e-3)
+    assert other.text_projection.device.type == "cuda"
 
 
 def test_a_loss_that_is_none_stops_with_the_step(clip: CLIP, settings: Params) -> None:

@@ -11,12 +11,14 @@ from study.variants import find_variant
 CHANGES = [
     ("align", {"crops": 1}, ["00_backbone", "02_pretrain"], {"clip", "prompts", "prior"}),
     ("distort", {"window": 1.0}, ["01_distort", "02_pretrain"], {"prompts", "prior"}),
+    ("prompts", {"pixels": "imagenet"}, ["02_pretrain"], {"prompts", "prior"}),
+    ("pretrain", {"source": ("tid", "kadid"), "algorithm": "sequential"}, ["02_pretrain"], {"prompts", "prior"}),
     ("pretrain", {"draw": 2}, ["02_pretrain"], {"prompts", "prior"}),
     ("finetune", {"steps": 3}, [], set()),
 ]
 
 
-@pytest.mark.parametrize(("section", "values", "stages", "files"), CHANGES, ids=[change[0] for change in CHANGES])
+@pytest.mark.parametrize(("section", "values", "stages", "files"), CHANGES)
 def test_stages_run_from_the_first_that_a_change_concerns(
     section: str,
     values: dict[str, Any],

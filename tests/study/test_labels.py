@@ -10,16 +10,16 @@ import torch
 from PIL import Image as Pillow
 
 from grmp.errors import UserError
-from study.data.distortions import distort
+from study.data.distortions import DISTORTIONS, LEVELS, distort
 from study.data.labels import (
     LabelMap,
     agreement,
     agreement_per_type,
-    cell_similarities,
     kadid_cells,
     leave_one_type_out,
     similarity,
 )
+from study.stages.distorting import severity_cells
 
 PHOTOGRAPHS = Path(__file__).parents[2] / "assets/photos/images"
 
@@ -30,8 +30,14 @@ def photographs(*names: str) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def cells() -> pd.DataFrame:
-    measured = cell_similarities(photographs("dachshund", "amsterdam_canal"))
-    return measured.merge(kadid_cells(), on=["type", "level"])
+    rows = [
+        (str(kind.number), str(level), similarity(photograph, distort(photograph, kind, level, generator)))
+        for index, photograph in enumerate(photographs("dachshund", "amsterdam_canal"))
+        for kind in DISTORTIONS
+        for level in LEVELS
+        for generator in [np.random.default_rng([0, index, kind.number, level])]
+    ]
+    return severity_cells(pd.DataFrame(rows, columns=["distortions", "levels", "similarity"]))
 
 
 @pytest.fixture
@@ -87,11 +93,6 @@ def test_the_smallest_images_can_be_compared(image: np.ndarray) -> None:
 def test_pairs_that_do_not_fit_are_refused(wrong: np.ndarray, image: np.ndarray) -> None:
     with pytest.raises(ValueError, match="need"):
         similarity(image, wrong)
-
-
-def test_cell_similarities_repeat_with_the_seed(image: np.ndarray) -> None:
-    first, again = (cell_similarities([image[:32, :32]], seed=3) for _ in range(2))
-    pd.testing.assert_frame_equal(first, again)
 
 
 def test_similarity_agrees_with_kadids_raters(cells: pd.DataFrame) -> None:

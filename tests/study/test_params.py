@@ -158,3 +158,11 @@ def test_aliases_are_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text("compute: &a [1, 2]\nimage: *a\n", encoding="utf-8")
     with pytest.raises(UserError, match=r"params\.yaml: holds the alias \*a"):
         load(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("key", ["target.splits", "target.folder", "compute.seed", "image.size"])
+def test_a_choice_changes_only_what_has_an_effect(key: str) -> None:
+    rated = load(REPOSITORY.parent / "human/params.yaml")
+    with pytest.raises(ValueError, match=f"{key} is no key of"):
+        rated.changed({key: "random"})
+    assert rated.changed({"target.fit": "squash"})[0].target.fit == "squash"

@@ -1,12 +1,15 @@
 """The simple rows: their features, their choice within the labels, their table and what the report says of them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import ROOT
 from jaxtyping import Float
+from ruamel.yaml import YAML
 from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 from torch import Tensor
@@ -17,6 +20,7 @@ from grmp.metrics import srcc
 from grmp.probe import Probe, ProbeSettings
 from study.reports.simple import TITLES, simple_finding, simple_table, unlabelled_finding
 from study.reports.tables import median_cell
+from study.stages import simple
 from study.stages.cells import regression as ridge_row
 from study.stages.inputs import Inputs, labelled_indices
 from study.stages.ridge import fit_predict
@@ -148,3 +152,16 @@ def test_what_no_label_gives_is_a_row_per_repeat_and_a_sentence(study: Inputs) -
     assert table["srcc"][0] == pytest.approx(srcc(judged[test].numpy(), study.scores[test].numpy()))
     told = pd.DataFrame({"method": "unlabelled", "repeat": range(10), "srcc": np.linspace(0.6, 0.7, 10)})
     assert "median SRCC is 0.650 (97.9 % interval 0.611 to 0.689)" in unlabelled_finding(told)
+
+
+@pytest.mark.parametrize(
+    ("params", "change", "told"),
+    [("params.yaml", {}, "has no section target"), ("human/params.yaml", {"probe_blocks": [9]}, "must have")],
+)
+def test_what_it_cannot_assess_is_said_before_any_work(params: str, change: dict, told: str, tmp_path: Path) -> None:
+    content = YAML(typ="safe").load(ROOT / params)
+    content["finetune"].update(change)
+    with (tmp_path / "params.yaml").open("w") as file:
+        YAML(typ="safe").dump(content, file)
+    with pytest.raises(UserError, match=told):
+        simple.main(tmp_path / "simple.csv", params_path=tmp_path / "params.yaml")

@@ -8,7 +8,7 @@ from conftest import PHOTOS
 from PIL import Image
 
 from grmp.errors import UserError
-from study.data.splits import random_split, read_split, set_aside, write_split
+from study.data.splits import random_split, read_split, set_aside
 
 NOWHERE = Path("nowhere")  # images with references are never opened
 
@@ -75,11 +75,11 @@ def test_too_few_contents_are_an_error_that_names_the_part() -> None:
         random_split(referenced(references=2), NOWHERE, 0.1, 1)
 
 
-def test_what_is_written_comes_back_in_the_manifests_order(tmp_path: Path) -> None:
+def test_a_split_is_read_in_the_manifests_order(tmp_path: Path) -> None:
     manifest = referenced().sample(frac=1, random_state=0)
     split = random_split(manifest, NOWHERE, 0.2, 1, val_share=0.2)
-    write_split(tmp_path / "new/split.csv", split)
-    read = read_split(tmp_path / "new/split.csv", manifest)
+    split.to_csv(tmp_path / "split.csv", index=False)
+    read = read_split(tmp_path / "split.csv", manifest)
     assert read["image"].tolist() == manifest["image"].tolist()
     assert roles_of(read) == roles_of(split)
 

@@ -11,8 +11,3 @@ def test_track_yields_everything_and_tells_the_end(capsys: pytest.CaptureFixture
 def test_track_of_nothing_is_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(track([], "none")) == []
     assert capsys.readouterr().out == ""
-
-
-def test_a_total_is_needed_where_there_is_no_length() -> None:
-    with pytest.raises(TypeError, match="without a length"):
-        next(track(iter("abc"), "x"))
