@@ -14,6 +14,7 @@ from conftest import ROOT
 from ruamel.yaml import YAML
 
 from study.docs.dependencies import is_source, sources, stages
+from study.params import load
 from study.running.sources import notebook_code
 
 FILES = {
@@ -97,6 +98,13 @@ def test_a_stage_depends_on_the_sources_that_it_uses_and_on_no_other(name: str) 
     for stage, definition in stages(YAML(typ="safe").load(ROOT / name)):
         listed = [one for one in definition.get("deps", []) if is_source(one)]
         assert listed == [f"{up}{source}" for source in sources(definition["cmd"])], stage
+
+
+def test_the_lock_file_holds_no_stage_that_is_gone() -> None:
+    pipeline, lock = (YAML(typ="safe").load(ROOT / name)["stages"] for name in ("dvc.yaml", "dvc.lock"))
+    labels = load(ROOT / "params.yaml").grid.labels
+    repeated = {name: [f"{name}@{one:g}" for one in labels] for name, stage in pipeline.items() if "matrix" in stage}
+    assert set(lock) == {one for name in pipeline for one in repeated.get(name, [name])}
 
 
 @pytest.mark.parametrize("name", ["04_ablation", "05_human", "study.reports.index", "study.running.notebook"])
