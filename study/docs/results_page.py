@@ -9,6 +9,7 @@ from grmp.io.table import read_csv
 from study.docs.evidence import BIQ2021_RATIO, LIVEC_RATIO, means, medians, optimism, paired
 from study.docs.readme import Blocks
 from study.docs.rounding import rounding_table
+from study.reports.comparisons import paired_test
 from study.reports.intervals import median_interval
 from study.reports.looks import title
 from study.reports.markdown import copy_table
@@ -85,7 +86,7 @@ def choices(reports: Path) -> str:
     table = read_csv(reports / "livec/choices.csv")
     interval = [f"{row.low:+.3f} to {row.high:+.3f}" for row in table.itertuples()]
     told = table.assign(difference=table["difference"].map("{:+.3f}".format), interval=interval)
-    return copy_table(told[["changes", "srcc", "difference", "interval", "p"]].rename(columns={"srcc": "SRCC"}))
+    return copy_table(told[["changes", "srcc", "difference", "interval", "p"]].rename(columns={"srcc": "median SRCC"}))
 
 
 def pretrainings(reports: Path) -> str:
@@ -102,9 +103,16 @@ def simple(reports: Path) -> str:
 
 
 def strengths(reports: Path) -> str:
-    """Mean SRCC at every strength of the projection, on the generated target."""
-    found = read_csv(reports / "lambda.csv").groupby("strength", as_index=False)["srcc"].mean()
-    return copy_table(found.rename(columns={"strength": "lambda", "srcc": "SRCC"}))
+    """Mean SRCC at every strength of the projection, on both targets, and how the published one compares with ours."""
+    swept = {"generated": read_csv(reports / "lambda.csv"), "LIVEC": read_csv(reports / "livec/lambda.csv")}
+    found = pd.DataFrame({name: some.groupby("strength")["srcc"].mean() for name, some in swept.items()})
+    by_strength = swept["LIVEC"].pivot(index="repeat", columns="strength", values="srcc")
+    test = paired_test((by_strength[5.0] - by_strength[1.0]).to_numpy(), LIVEC_RATIO)
+    told = f"{test['difference']:+.3f} (95 % interval {test['low']:+.3f} to {test['high']:+.3f})"
+    table = copy_table(found.rename_axis("lambda").reset_index())
+    return (
+        f"{table}\n\nOn LIVEC 5, the published code's, less 1, the orthogonal projection: {told}, of one pre-training."
+    )
 
 
 def others(_reports: Path) -> str:
@@ -112,6 +120,8 @@ def others(_reports: Path) -> str:
     return copy_table(
         published("LIVEC", COUNTS)
         .pivot(index=["method", "source", "protocol"], columns="count", values="srcc")
+        .map("{:.3f}".format, na_action="ignore")
+        .fillna("")
         .reset_index()
     )
 
