@@ -115,18 +115,27 @@ class Embedder:
     def __init__(self, models: dict[bool, PromptedCLIP], crop: int, runtime: Runtime, folder: Path) -> None:
         self.models = {name: model.eval().requires_grad_(False).to(runtime.device) for name, model in models.items()}
         self.crop, self.runtime, self.folder = crop, runtime, folder
+        self.known: dict[str, Float[Tensor, "n block e"]] = {}
 
     def read(
         self, name: str, images: list[UInt8[Tensor, "3 h w"]], view: View, prompted: bool
     ) -> Float[Tensor, "n block e"]:
         """Embeddings of the set `name`, the mean over the view's crops."""  # fmt: skip
         scale, crops, mirrored = view
-        model, views = self.models[prompted], [(scale, crops)]
         title = f"{name}-{'prompted' if prompted else 'untouched'}-{scale}x{crops}{'-mirrored' * mirrored}"
+        if title not in self.known:
+            self.known[title] = self._embed(title, images, view, self.models[prompted])
+        return self.known[title]
+
+    def _embed(
+        self, title: str, images: list[UInt8[Tensor, "3 h w"]], view: View, model: PromptedCLIP
+    ) -> Float[Tensor, "n block e"]:
+        scale, crops, mirrored = view
         depends = model.state_dict(), images, view, self.crop, BLOCKS, str(self.runtime.device), self.runtime.precision
         kept = KeptFile(self.folder / f"{title}.safetensors", "grmp.prior", *depends)
         if found := kept.read():
             return found[1]["middle"]
+        views = [(scale, crops)]
         cut = torch.stack([cut_views(image, views, self.crop) for image in images])
         middle = embed(model, cut.flip(-1) if mirrored else cut, view_weights(views), BLOCKS, self.runtime)
         kept.write({"middle": middle}, {})
