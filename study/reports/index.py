@@ -156,7 +156,8 @@ def answer(tables: dict[str, pd.DataFrame]) -> str:
     more = {words: gain.idxmax() for words, gain in gains.items()}
     if len(set(more.values())) > 1:
         return "It depends: " + ", ".join(f"{words} {idea} adds more" for words, idea in more.items()) + "."
-    idea, where = more.popitem()[1], " and ".join(gains)
+    idea, (*first, last) = more.popitem()[1], gains
+    where = f"{', '.join(first)} and {last}" if first else last
     return f"The {'prompts' if idea == 'MPP' else 'gradients'}: {idea} adds more {where}."
 
 
