@@ -10,6 +10,7 @@ import pytest
 from repro_run import RECOVERY, ReproRun
 from safetensors import safe_open
 from tiny_clone import edit, make_clone
+from tiny_clone import run as execute
 
 pytestmark = pytest.mark.long
 
@@ -43,6 +44,9 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     clone.mkdir()
     make_clone(clone)
     edit(clone, LONGER)
+    (clone / "dvc.lock").write_text("schema: '2.0'\nstages: {}\n")  # git has one, or it could not give it back
+    for command in (["git", "add", "-A"], ["git", "commit", "-qm", "lock"]):
+        assert execute(clone, *command).returncode == 0
     return clone
 
 
