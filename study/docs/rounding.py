@@ -6,7 +6,6 @@ They come from git's history. Parameters and photographs must be the same, so th
 import io
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +16,7 @@ from grmp.errors import UserError
 from grmp.io.files import write_whole
 from study.command import run_command
 from study.docs.evidence import Difference, paired
+from study.running.compare import committed
 
 MADE_BY = ("params.yaml", "data.dvc")
 KEY = ["variant", "count", "repeat"]
@@ -28,10 +28,10 @@ def show(commit: str, path: str) -> str:
     Raises:
         UserError: there is no such commit, or no such file in it.
     """
-    done = subprocess.run(["git", "show", f"{commit}:{path}"], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UserError(f"{commit}: has no {path} ({done.stderr.strip().splitlines()[0]})")
-    return done.stdout
+    text = committed(path, commit)
+    if text is None:
+        raise UserError(f"{commit}: has no {path}, or is no commit")
+    return text
 
 
 def stated(notebook: str, name: str) -> str:

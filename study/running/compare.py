@@ -27,9 +27,9 @@ def drift(before: dict, after: dict) -> pd.Series:
     return old.sub(new).abs().fillna(float("inf"))
 
 
-def committed(path: str) -> str | None:
-    """A file's text as git's HEAD has it; None where it has none."""
-    done = subprocess.run(["git", "show", f"HEAD:{path}"], capture_output=True, text=True, check=False)
+def committed(path: str, commit: str = "HEAD") -> str | None:
+    """A file's text as a commit has it; None where it has none."""
+    done = subprocess.run(["git", "show", f"{commit}:{path}"], capture_output=True, text=True, check=False)
     return done.stdout if done.returncode == 0 else None
 
 
