@@ -27,6 +27,16 @@ class Difference(NamedTuple):
         text = f"{self.mean:+.3f} (95 % interval {self.low:+.3f} to {self.high:+.3f})"
         return text if self.low > 0 or self.high < 0 else f"{text}: no difference can be claimed"
 
+    def short(self) -> str:
+        """The numbers alone, for where it is said what the brackets hold."""
+        return f"{self.mean:+.3f} ({self.low:+.3f} to {self.high:+.3f})"
+
+
+def tested(values: pd.Series, test_ratio: float) -> Difference:
+    """The mean of one paired difference per repeat, with the interval of `study.reports.comparisons.paired_test`."""
+    test = paired_test(values.to_numpy(), test_ratio)
+    return Difference(test["difference"], test["low"], test["high"])
+
 
 def paired(runs: pd.DataFrame, a: str, b: str, test_ratio: float = 0.0, count: int | None = None) -> Difference:
     """SRCC of variant `a` minus that of `b`, by repeat: the mean over `count` labels, or over all numbers of labels.
@@ -41,8 +51,7 @@ def paired(runs: pd.DataFrame, a: str, b: str, test_ratio: float = 0.0, count: i
         count: a number of labels.
     """
     by_count = differences(runs if count is None else runs[runs["count"] == count], a, b)
-    test = paired_test(by_count.mean(axis=1).to_numpy(), test_ratio)
-    return Difference(test["difference"], test["low"], test["high"])
+    return tested(by_count.mean(axis=1), test_ratio)
 
 
 def optimism(runs: pd.DataFrame) -> pd.DataFrame:

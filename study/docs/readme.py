@@ -11,9 +11,8 @@ import pandas as pd
 
 from grmp.errors import UserError
 from grmp.io.table import read_csv
-from study.docs.evidence import BIQ2021_RATIO, LIVEC_RATIO, means, medians, optimism, paired
+from study.docs.evidence import BIQ2021_RATIO, LIVEC_RATIO, means, medians, optimism, paired, tested
 from study.docs.rounding import effects
-from study.reports.comparisons import paired_test
 from study.reports.intervals import median_interval, median_level
 from study.reports.looks import title
 from study.reports.markdown import copy_table
@@ -164,8 +163,7 @@ def _suggested(path: Path, test_ratio: float) -> dict[int, str]:
     """What labels of suggested images change, by their number, with the 95 % interval."""
     table = read_csv(path).pivot(index="repeat", columns=["images", "labels"], values="srcc")
     gains = table["suggested"] - table["random"]
-    tests = {count: paired_test(gains[count].to_numpy(), test_ratio) for count in gains}
-    return {n: f"{one['difference']:+.3f} ({one['low']:+.3f} to {one['high']:+.3f})" for n, one in tests.items()}
+    return {count: tested(gains[count], test_ratio).short() for count in gains}
 
 
 def _middle(runs: pd.DataFrame, variant: str, count: int) -> float:

@@ -6,10 +6,9 @@ import pandas as pd
 from scipy import stats
 
 from grmp.io.table import read_csv
-from study.docs.evidence import BIQ2021_RATIO, LIVEC_RATIO, means, medians, optimism, paired
+from study.docs.evidence import BIQ2021_RATIO, LIVEC_RATIO, means, medians, optimism, paired, tested
 from study.docs.readme import Blocks
 from study.docs.rounding import rounding_table
-from study.reports.comparisons import paired_test
 from study.reports.intervals import median_interval
 from study.reports.looks import title
 from study.reports.markdown import copy_table
@@ -42,8 +41,7 @@ def differences(runs: pd.DataFrame, test_ratio: float) -> pd.DataFrame:
     rows = []
     for a, b in COMPARED:
         at = {f"{count} labels": paired(runs, a, b, test_ratio, count).mean for count in sorted(runs["count"].unique())}
-        over = paired(runs, a, b, test_ratio)
-        interval = f"{over.mean:+.3f} ({over.low:+.3f} to {over.high:+.3f})"
+        interval = paired(runs, a, b, test_ratio).short()
         rows.append(
             {"difference": f"{title(a)} − {title(b)}", **{n: f"{v:+.3f}" for n, v in at.items()}, "all": interval}
         )
@@ -107,12 +105,9 @@ def strengths(reports: Path) -> str:
     swept = {"generated": read_csv(reports / "lambda.csv"), "LIVEC": read_csv(reports / "livec/lambda.csv")}
     found = pd.DataFrame({name: some.groupby("strength")["srcc"].mean() for name, some in swept.items()})
     by_strength = swept["LIVEC"].pivot(index="repeat", columns="strength", values="srcc")
-    test = paired_test((by_strength[5.0] - by_strength[1.0]).to_numpy(), LIVEC_RATIO)
-    told = f"{test['difference']:+.3f} (95 % interval {test['low']:+.3f} to {test['high']:+.3f})"
+    gained = tested(by_strength[5.0] - by_strength[1.0], LIVEC_RATIO)
     table = copy_table(found.rename_axis("lambda").reset_index())
-    return (
-        f"{table}\n\nOn LIVEC 5, the published code's, less 1, the orthogonal projection: {told}, of one pre-training."
-    )
+    return f"{table}\n\nOn LIVEC, one pre-training, 5 (the published code's) less 1 (orthogonal): {gained}."
 
 
 def others(_reports: Path) -> str:
