@@ -16,7 +16,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export HOME ?= $(CURDIR)
 export USER ?= user
 
-.PHONY: help study human human-quick published test test-long bench lint explore open docs lock clean env
+.PHONY: help study human human-quick published protocol test test-long bench lint explore open docs lock clean env
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -38,6 +38,10 @@ published: env   ## the published recipe and protocol: make published TID=FOLDER
 		echo "$$folder: no such folder; make published TID=FOLDER KADID=FOLDER DATA=FOLDER"; exit 1; }; done
 	@set -- "$$(realpath "$(TID)")" "$$(realpath "$(KADID)")" "$$(realpath "$(DATA)")" && cd human && \
 		python -m study.stages.published "$$@" $(foreach change,$(SET),--set '$(change)')
+
+protocol: env    ## the published protocol on the prompts of `make study`: make protocol DATA=FOLDER (docs/published.md)
+	@test -d "$(DATA)" || { echo "$(DATA): no such folder; make protocol DATA=FOLDER"; exit 1; }
+	@python -m study.stages.protocol "$(DATA)" $(foreach change,$(SET),--set '$(change)')
 
 .PHONY: rated-set
 rated-set:

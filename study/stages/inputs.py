@@ -30,7 +30,7 @@ from study.variant import Variant
 class Inputs:
     """What all cells share: the target's features, scores and folds (one per repeat), and how to start a model.
 
-    `study.stages.published` alone gives `whole` images, of which steps see fresh crops, and lets the test part's scores
+    `study.stages.protocol` alone gives `whole` images, of which steps see fresh crops, and lets the test part's scores
     steer (`steered`).
     """
 

@@ -1,6 +1,6 @@
 """The published protocol's rate and end of training, which the labels of the test part decide.
 
-A number that it leads to is optimistic, and stands in no table but that of `study.stages.published`.
+A number that it leads to is optimistic, and stands in no table but that of `study.stages.protocol`.
 """
 
 import torch

@@ -87,7 +87,7 @@ def test_a_change_that_cannot_be_is_told(change: str, said: str) -> None:
         load_preset(BASE, PRESET, parse_changes([change]))
 
 
-@pytest.mark.parametrize("name", ["biq2021", "published"])
+@pytest.mark.parametrize("name", ["biq2021", "protocol", "published"])
 def test_a_preset_is_written_into_the_params_file_and_nothing_else_changes(name: str, tmp_path: Path) -> None:
     preset, written = ROOT / f"human/{name}.yaml", tmp_path / "params.yaml"
     written.write_bytes(BASE.read_bytes())

@@ -15,7 +15,6 @@ from PIL import Image
 from scipy.io import savemat
 
 from grmp.errors import UserError
-from grmp.finetune import Outcome
 from grmp.io import backbone
 from grmp.runtime import Runtime
 from study.data import datasets
@@ -26,7 +25,8 @@ from study.params import Params
 from study.preset import load_preset
 from study.stages import published
 from study.stages.inputs import Inputs
-from study.stages.published import compare, find_weights, measure, prepare, pretrain_published, summary
+from study.stages.protocol import measure, prepare, summary
+from study.stages.published import find_weights, pretrain_published
 from study.stages.tuning import tune
 from study.variants import VARIANTS
 
@@ -166,15 +166,6 @@ def test_labels_are_stretched_over_the_labelled_images_alone(inputs: Inputs, mon
     monkeypatch.setattr("study.stages.tuning.finetune", lambda model, labelled, *_: given.append(labelled.scores))
     tune(inputs, VARIANTS["full"], 8, load_preset(ROOT / "human/params.yaml", ROOT / "human/published.yaml").qgr, "", 1)
     assert (len(given[0]), given[0].min(), given[0].max()) == (8, 0, 1)
-
-
-def test_the_best_look_is_chosen_by_the_sum_and_their_number_is_named() -> None:
-    truth = torch.tensor([0.1, 0.3, 0.5, 0.7, 0.9])
-    looks = torch.stack([truth.flip(0), truth, torch.tensor([0.1, 0.3, 0.2, 0.7, 0.9])])
-    steps = pd.DataFrame()
-    row = compare(Outcome([1, 2, 3], looks, steps), Outcome([1], looks[:1], steps), truth)
-    assert (row["srcc"], row["srcc_best"], row["looks"]) == (0.9, 1.0, 3)
-    assert (row["srcc_plateau"], row["looks_plateau"]) == (-1.0, 1)
 
 
 def test_several_sources_are_told_apart_and_each_holds_photographs_out(small: Params) -> None:
