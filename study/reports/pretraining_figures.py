@@ -37,18 +37,14 @@ def loss_curves(losses: pd.DataFrame, floor: float | None = None, smooth: int = 
     return closed(axes.figure)
 
 
-def query_plot(
-    before: Float[np.ndarray, " n"], after: Float[np.ndarray, " n"], truth: Float[np.ndarray, " n"]
-) -> Figure:
-    """Label against predicted quality of the query images, with fresh prompts and with the pre-trained ones."""
-    figure, panels = plt.subplots(1, 2, figsize=(7.6, 3.6), sharex=True, sharey=True)
-    for axes, (name, predicted) in zip(panels, (("fresh prompts", before), ("after pre-training", after)), strict=True):
-        axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, alpha=0.6)
-        axes.scatter(predicted, truth, s=9, alpha=0.5, color="#0072B2", linewidth=0)
-        axes.set(xlabel="predicted quality", xlim=(0, 1), ylim=(0, 1))
-        axes.set_title(f"{name}: SRCC {srcc(predicted, truth):.3f}")
-    panels[0].set_ylabel("label")
-    return closed(figure)
+def query_plot(predicted: Float[np.ndarray, " n"], truth: Float[np.ndarray, " n"]) -> Figure:
+    """Label against quality as the pre-trained prompts predict it, of the query images."""
+    axes = new_axes(4.2, 3.8)
+    axes.plot([0, 1], [0, 1], color=FAINT, linewidth=1, alpha=0.6)
+    axes.scatter(predicted, truth, s=9, alpha=0.5, color="#0072B2", linewidth=0)
+    axes.set(xlabel="predicted quality", ylabel="label", xlim=(0, 1), ylim=(0, 1))
+    axes.set_title(f"SRCC {srcc(predicted, truth):.3f}")
+    return closed(axes.figure)
 
 
 def task_plot(ranks: pd.Series) -> Figure:

@@ -54,11 +54,8 @@ def pretrain_findings(numbers: dict[str, float], ranks: pd.Series, algorithm: st
         algorithm: of the outer level.
         steps: outer steps.
     """
-    before, after = numbers["query_srcc_before"], numbers["query_srcc_after"]
-    verb = "raised" if after > before else "did not raise"
     return [
-        f"{steps} outer steps of `{algorithm}` {verb} SRCC on the query photographs: {before:.3f} before, "
-        f"{after:.3f} after.",
+        f"After {steps} outer steps of `{algorithm}` SRCC on the query photographs is {numbers['query_srcc']:.3f}.",
         f"The query loss went from {numbers['query_loss_first']:.3f} to {numbers['query_loss_last']:.3f}; a model that "
         f"predicts every label exactly has {numbers['label_entropy']:.3f}.",
         f"Best known distortion: {ranks.index[-1]} (SRCC {ranks.iloc[-1]:.2f}); least: {ranks.index[0]} "

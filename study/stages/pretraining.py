@@ -36,22 +36,19 @@ class Pretrained:
         model: CLIP with the prompts.
         losses: a row per outer step, as `grmp.pretrain.pretrain` gives them.
         query: rows of the query images in the manifest of the tasks.
-        before: predicted quality of these with fresh prompts.
-        after: the same with the trained ones.
+        predicted: their quality as the trained prompts predict it.
     """
 
     model: PromptedCLIP
     losses: pd.DataFrame
     query: pd.Index
-    before: Float[Tensor, " n"]
-    after: Float[Tensor, " n"]
+    predicted: Float[Tensor, " n"]
 
     def numbers(self, tasks: TaskSet) -> dict[str, float]:
-        """SRCC on the query images before and after, query loss at the start and the end, and its floor (nats)."""
+        """SRCC on the query images, query loss at the start and the end, and its floor (nats)."""
         truth = tasks.scores[self.query].numpy()
         return {
-            "query_srcc_before": srcc(self.before.numpy(), truth),
-            "query_srcc_after": srcc(self.after.numpy(), truth),
+            "query_srcc": srcc(self.predicted.numpy(), truth),
             "query_loss_first": float(self.losses["query"].head(5).mean()),
             "query_loss_last": float(self.losses["query"].tail(5).mean()),
             "label_entropy": label_entropy(tasks.scores),
@@ -60,7 +57,9 @@ class Pretrained:
     def ranks(self, tasks: TaskSet) -> pd.Series:
         """SRCC on the query images of every task, the least first; a mixture is in the task of each of its types."""
         types = tasks.manifest.loc[self.query, "distortions"].str.split("+")
-        rows = pd.DataFrame({"type": types, "predicted": self.after.numpy(), "truth": tasks.scores[self.query].numpy()})
+        rows = pd.DataFrame(
+            {"type": types, "predicted": self.predicted.numpy(), "truth": tasks.scores[self.query].numpy()}
+        )
         grouped = rows.explode("type").groupby("type")[["predicted", "truth"]]
         names = {str(kind.number): kind.title for kind in DISTORTIONS}
         ranks = grouped.apply(lambda some: srcc(some["predicted"].to_numpy(), some["truth"].to_numpy()))
@@ -82,9 +81,6 @@ def pretrain_prompts(
     torch.manual_seed(int(generator(seed, Stream.FRESH_PROMPTS, *again).initial_seed()) % 2**31)
     model = prompted(clip, prompts).to(runtime.device)
     query = tasks.manifest.index[tasks.manifest["photograph"].isin(tasks.query)]
-    crops = _centre_crops([tasks.images[row] for row in query], sight)
-
-    before = _predict(model, crops, sight, runtime, "query photographs, fresh prompts")
     draws = generator(seed, Stream.TASKS, *again)
     squashed, sequential = isinstance(tasks.images, Squashed), settings.algorithm == "sequential"
     data = (
@@ -101,13 +97,13 @@ def pretrain_prompts(
         losses = pretrain_sequential(model, tasks.images, queries, *rest)
     else:
         losses = pretrain(model, tasks.images, *rest)
-    after = _predict(model, crops, sight, runtime, "query photographs, trained prompts")
-    return Pretrained(model, losses, query, before, after)
+    crops = _centre_crops([tasks.images[row] for row in query], sight)
+    return Pretrained(model, losses, query, _predict(model, crops, sight, runtime))
 
 
 @torch.no_grad()
 def _predict(
-    model: PromptedCLIP, crops: UInt8[Tensor, "n scale 3 s s"], sight: Input, runtime: Runtime, title: str
+    model: PromptedCLIP, crops: UInt8[Tensor, "n scale 3 s s"], sight: Input, runtime: Runtime
 ) -> Float[Tensor, " n"]:
     model.eval()
 
@@ -115,7 +111,7 @@ def _predict(
         with runtime.autocast():
             return {"quality": model(to_float(part.to(runtime.device))).float().cpu()}
 
-    each = in_batches(crops.flatten(0, 1), run, title)["quality"]
+    each = in_batches(crops.flatten(0, 1), run, "query photographs")["quality"]
     return average(each.unflatten(0, crops.shape[:2]), _weights(sight))
 
 

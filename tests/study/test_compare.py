@@ -20,17 +20,6 @@ def test_a_number_that_only_one_side_has_counts_as_a_failure() -> None:
     assert compare.drift({"a": 1.0}, {"a": 1.5, "b": 2.0}).to_dict() == {"a": 0.5, "b": float("inf")}
 
 
-def test_prompts_that_are_not_trained_are_not_compared(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("now.json").write_text('{"query_srcc_before": 0.3, "query_srcc_after": 0.71}')
-    monkeypatch.setattr(compare, "METRICS", ["now.json"])
-    monkeypatch.setattr(compare, "committed", lambda path: '{"query_srcc_before": -0.3, "query_srcc_after": 0.7}')
-    compare.metrics(0.02)
-    assert capsys.readouterr().out == "now.json: 1 numbers, largest difference 0.0100 (query_srcc_after)\n"
-
-
 @pytest.mark.parametrize(("now", "fails"), [(0.71, False), (0.73, True)])
 def test_more_than_the_tolerance_is_an_error_that_names_the_metric(
     now: float, fails: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
