@@ -31,7 +31,7 @@ human-quick: env rated-set  ## three splits of it again, against what is committ
 	@cd human && dvc repro -q features && python -m study.running.notebook ../notebooks/03_finetune.ipynb \
 		artifacts/quick/50.ipynb --sections compute,image,prompts,finetune,qgr --set target=artifacts/target \
 		--set variants=[full_probe] --set labels=50 --set repeats=3 --set runs=artifacts/quick/50 \
-		&& python -m study.running.compare runs artifacts/quick/50/full_probe/results.csv ../reports/livec/runs.csv
+		&& python -m study.compare runs artifacts/quick/50/full_probe/results.csv ../reports/livec/runs.csv
 
 published: env   ## the published recipe and protocol: make published TID=FOLDER KADID=FOLDER DATA=FOLDER (docs/published.md)
 	@for folder in "$(TID)" "$(KADID)" "$(DATA)"; do test -d "$$folder" || { \

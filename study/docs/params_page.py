@@ -13,8 +13,8 @@ from study.reports.markdown import copy_table
 
 _HEAD = """# Parameters
 
-Every number of the study stands in `params.yaml`, one section per stage of the pipeline. A key that is not in these
-tables, a value of another kind or out of its range is an error that names the file and the key;
+Every setting that the stages take stands in `params.yaml`, one section per stage of the pipeline. A key that is not in
+these tables, a value of another kind or out of its range is an error that names the file and the key;
 `python -m study.check` checks the file. The column *published* has what the preset `human/published.yaml` sets, the
 published recipe as far as it is known (arXiv 2409.05381 and its code), and is empty where the key is ours.
 

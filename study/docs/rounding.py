@@ -15,8 +15,8 @@ import typer
 from grmp.errors import UserError
 from grmp.io.files import write_whole
 from study.command import run_command
+from study.compare import committed
 from study.docs.evidence import Difference, paired
-from study.running.compare import committed
 
 MADE_BY = ("params.yaml", "data.dvc")
 KEY = ["variant", "count", "repeat"]

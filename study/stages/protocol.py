@@ -1,7 +1,7 @@
 """The published protocol as a measurement: how much of a published number with few labels is selection.
 
 The protocol looks at the test part hundreds of times, and reports the best look. What that makes of a number stands in
-this module's tables and nowhere else, beside the honest number of the same run.
+this module's tables alone, beside the honest number of the same run.
 """
 
 from dataclasses import replace

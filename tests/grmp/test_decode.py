@@ -54,7 +54,7 @@ def test_truncated_jpegs_are_named_wherever_they_end(tmp_path: Path, noise: np.n
         complaint(path)
 
 
-@pytest.mark.parametrize("ending", ["jpg", "png", "webp"])
+@pytest.mark.parametrize("ending", ["png", "webp"])
 @pytest.mark.parametrize("kept", [0.0, 0.01, 0.5, 0.95])
 def test_a_truncated_photograph_is_named(tmp_path: Path, ending: str, kept: float) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)

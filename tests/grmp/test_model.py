@@ -12,7 +12,7 @@ from grmp.model import CLIP_MEAN, CLIP_STD, PromptedCLIP, prompted, quality_loss
 from study.data.photos import SCENES
 from study.params import Params
 
-ROUNDING = {"rtol": 2e-5, "atol": 2e-6}  # tests/test_towers.py says why
+ROUNDING = {"rtol": 2e-5, "atol": 2e-6}  # tests/grmp/test_towers.py says why
 
 
 @pytest.fixture
@@ -176,7 +176,7 @@ def test_the_paper_sizes_give_the_published_number_of_tuned_parameters(settings:
     with torch.device("meta"):
         clip = build(open_clip.get_model_config("ViT-B-16-quickgelu"))
         model = prompted(clip, settings.prompts.model_copy(update={"context": 4}))
-    assert sum(value.numel() for value in model.tuned_parameters(4).values()) == 40_965_632  # METHOD
+    assert sum(value.numel() for value in model.tuned_parameters(4).values()) == 40_965_632  # docs/method.md
 
 
 def test_the_quality_loss_is_cross_entropy_with_the_soft_label() -> None:

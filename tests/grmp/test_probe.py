@@ -53,7 +53,7 @@ def test_a_cell_predicts_what_a_fitted_probe_does(
     assert each.shape == (len(NOISES), 3)
 
 
-def test_a_block_that_knows_the_scores_gets_the_greater_share(scores: torch.Tensor) -> None:
+def test_a_block_that_knows_the_scores_gets_the_greater_share() -> None:
     draw = np.random.default_rng(0)
     train = draw.normal(size=(60, 3, 8))
     truth = train[:, 2] @ draw.normal(size=8)

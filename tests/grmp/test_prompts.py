@@ -7,7 +7,7 @@ from grmp.model import prompted
 from grmp.prompts import CONTEXT_STD, TextPrompt, VisualPrompt
 from study.params import Params
 
-PUBLISHED = 1_515_776  # METHOD: 100 tokens, depth 12, width 768, and a text context of 4 x 512
+PUBLISHED = 1_515_776  # docs/method.md: 100 tokens, depth 12, width 768, and a text context of 4 x 512
 
 
 def count(module: torch.nn.Module) -> int:

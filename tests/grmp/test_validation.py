@@ -26,12 +26,12 @@ def scores(middle: np.ndarray) -> np.ndarray:
 
 
 @pytest.fixture
-def found(middle: np.ndarray, scores: np.ndarray, settings: Params) -> Validation:
+def found(middle: np.ndarray, scores: np.ndarray) -> Validation:
     return validate(middle, scores, None, 1)
 
 
 def test_every_image_is_predicted_once_per_repeat_by_regressions_that_had_not_seen_it(
-    middle: np.ndarray, scores: np.ndarray, settings: Params, found: Validation
+    middle: np.ndarray, scores: np.ndarray, found: Validation
 ) -> None:
     assert found.predicted.shape == (REPEATS, COUNT)
     assert np.isfinite(found.predicted).all()
@@ -73,7 +73,7 @@ def test_the_figures_are_means_over_repeats_within_their_intervals(found: Valida
     assert told == found.held_out(untuned)
 
 
-def test_the_interval_holds_what_many_new_labels_give(middle: np.ndarray, settings: Params) -> None:
+def test_the_interval_holds_what_many_new_labels_give(middle: np.ndarray) -> None:
     """Of 10 sets of 25 labels, at least 8 have the SRCC of 2,000 images in their interval."""
     draw, held = np.random.default_rng(5), 0
     middle = draw.normal(size=(2000, 1, 4))
@@ -86,7 +86,7 @@ def test_the_interval_holds_what_many_new_labels_give(middle: np.ndarray, settin
     assert held >= 8
 
 
-def test_the_curve_is_what_regressions_on_so_many_labels_give_on_new_images(settings: Params) -> None:
+def test_the_curve_is_what_regressions_on_so_many_labels_give_on_new_images() -> None:
     draw = np.random.default_rng(0)
     middle = draw.normal(size=(2050, 1, 64)) * np.r_[8, np.ones(63)]
     middle /= np.linalg.norm(middle, axis=-1, keepdims=True)
@@ -103,7 +103,7 @@ def test_numbers_of_labels_are_tried_by_doubling(found: Validation) -> None:
     assert found.curve[20] == pytest.approx(np.mean([srcc(row, found.true) for row in found.predicted]), abs=1e-4)
 
 
-def test_few_labels_are_not_measured(middle: np.ndarray, scores: np.ndarray, settings: Params) -> None:
+def test_few_labels_are_not_measured(middle: np.ndarray, scores: np.ndarray) -> None:
     assert validate(middle[:9], scores[:9], None, 1) is None
     assert [*validate(middle[:10], scores[:10], None, 1).curve] == [8]
 

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from grmp.errors import UserError
+from study import compare
+from study.compare import compare_runs
 from study.reports.device import processor
-from study.running import compare
-from study.running.compare import compare_runs
 
 
 def test_numbers_are_compared_at_any_depth() -> None:
@@ -76,6 +76,7 @@ def committed_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     report = Path("reports/03_finetune.ipynb")
     report.parent.mkdir()
     report.write_text(f"made on {processor()}, 2 threads", encoding="utf-8")
+    Path("reports/ablation.csv").write_text("a number", encoding="utf-8")
     who = "-c", "user.name=a", "-c", "user.email=a@b"
     for command in (("init", "-q"), ("add", "."), (*who, "commit", "-qm", "made")):
         subprocess.run(["git", *command], check=True)
@@ -89,8 +90,29 @@ def test_the_same_bytes_are_told(committed_report: Path, capsys: pytest.CaptureF
 
 def test_other_bytes_on_the_same_kind_of_processor_are_an_error(committed_report: Path) -> None:
     committed_report.write_text("made on another processor")  # what counts is which one made the committed report
-    with pytest.raises(UserError, match=r"these differ: M reports/03_finetune\.ipynb"):
+    with pytest.raises(UserError, match=r"these differ: reports/03_finetune\.ipynb"):
         compare.tree()
+
+
+def test_a_page_of_other_sources_may_differ_and_a_table_may_not(
+    committed_report: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    committed_report.write_text(f"{committed_report.read_text()} sources 0123456789ab")
+    compare.tree()
+    assert capsys.readouterr().out.endswith("but for pages of other sources: reports/03_finetune.ipynb\n")
+    Path("reports/ablation.csv").write_text("another number")
+    with pytest.raises(UserError, match=r"these differ: reports/ablation\.csv$"):
+        compare.tree()
+
+
+def test_other_outputs_of_the_same_dependencies_are_told_and_those_of_edited_code_are_not() -> None:
+    def lock(code: str, prompts: str) -> str:
+        deps, outs = [{"path": "grmp/meta.py", "md5": code}], [{"path": "artifacts/prompts", "md5": prompts}]
+        return json.dumps({"stages": {"pretrain": {"cmd": "python", "deps": deps, "outs": outs}}})
+
+    before = lock("a", "b")
+    assert compare.moved(before, lock("a", "c")) == ["pretrain"]
+    assert compare.moved(before, lock("d", "c")) == compare.moved(before, before) == compare.moved(None, before) == []
 
 
 def test_on_another_kind_of_processor_nothing_is_asked(

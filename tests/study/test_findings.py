@@ -37,7 +37,7 @@ def test_published_numbers_are_below_inside_or_above_the_interval(grid: Grid) ->
     assert "No published numbers" in published_finding(grid.results.assign(count=10), published("LIVEC", [10]), 10)
 
 
-def test_a_strength_that_adds_nothing_is_said_to(grid: Grid) -> None:
+def test_a_strength_that_adds_nothing_is_said_to() -> None:
     rows = pd.DataFrame({"strength": [1.0, 5.0], "difference": [-0.1, -0.2], "low": -0.3, "high": 0.0, "p": 0.1})
     assert "No strength" in sweep_finding(rows.assign(p_holm=0.2))
     better = rows.assign(difference=[0.1, 0.2], low=0.05, high=0.3, p=0.001, p_holm=0.2)

@@ -100,7 +100,7 @@ def test_fine_tuning_on_fresh_crops_trains_text_and_last_blocks_alone(fresh, mod
 
 @pytest.mark.parametrize("dropout", [False, True])
 def test_the_prompts_dropout_is_on_in_steps_on_request_and_never_in_a_test(
-    fresh, model, settings, runtime, monkeypatch, dropout: bool
+    fresh, model, settings, runtime, dropout: bool
 ) -> None:
     modes: list[tuple[bool, bool]] = []  # in training mode, and with gradients, which a test has not
     model.visual_prompt.dropout.register_forward_hook(
@@ -155,7 +155,7 @@ def test_a_rate_that_a_look_lowers_stays_lowered(fresh, model, settings, runtime
 
 @pytest.mark.parametrize("changes", [{"protocol": "published"}, {"crops": "batch"}])
 def test_what_only_the_published_measurement_gives_is_not_silently_left_out(
-    model, settings, runtime, clip, changes: dict[str, str]
+    model, settings, runtime, changes: dict[str, str]
 ) -> None:
     seen = Features(torch.zeros(5, 2, 10, 64), torch.ones(5, 2, 16), torch.full((2,), 0.5))
     with torch.no_grad():

@@ -6,7 +6,7 @@ import pytest
 from study.reports.provenance import provenance
 
 
-def test_the_table_tells_what_was_used_and_not_where(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_tells_what_was_used_and_not_where() -> None:
     table = provenance("04_ablation", {"qgr": {"strength": 1.0}}, "embedded ViT-B/16", "a processor, 2 threads", "bf16")
     assert list(table.data.columns) == ["what", "value"]
     rows = dict(table.data.itertuples(index=False, name=None))

@@ -199,9 +199,7 @@ def test_weights_of_another_backbone_are_not_taken(small: Params, sets: Path, mo
     assert found == Path("artifacts/weights/clip.safetensors")
 
 
-def test_the_command_writes_its_table_and_page(
-    small: Params, clip: CLIP, config: dict, sets: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_writes_its_table_and_page(small: Params, clip: CLIP, config: dict, sets: Path) -> None:
     """With cached crops, as two cores can run it."""
     backbone.save(sets / "work/clip.safetensors", clip, config, small.backbone)
     few = {"pretrain.outer_steps": 1, "finetune.steps": 4, "finetune.evaluations": 2, "grid.repeats": 1}

@@ -10,6 +10,7 @@ from conftest import ROOT
 from scipy import stats
 
 from grmp.errors import UserError
+from grmp.scoring.cli import score
 from study.docs import model_card_page, readme, results_page
 from study.docs.evidence import Difference, medians, paired
 from study.reports.published import LIVEC
@@ -63,6 +64,13 @@ def test_medians_of_the_table_are_those_that_dvc_shows() -> None:
     shown = pd.read_json(ROOT / "reports/livec/metrics.json")
     table = medians(readme.human_runs(ROOT / "reports")).set_index("variant")
     assert table.loc["without MPP", "50 labels"].startswith(f"{shown['without_mpp'][50]['srcc']:.3f} (")
+
+
+def test_the_help_of_the_scorer_names_the_committed_medians() -> None:
+    simple, grid = (pd.read_csv(ROOT / f"reports/livec/{name}.csv") for name in ("simple", "runs"))
+    none = simple.loc[simple["method"] == "unlabelled", "srcc"].median()
+    few = grid.loc[(grid["variant"] == "full_probe") & (grid["count"] == 50), "srcc"].median()
+    assert re.findall(r"0\.\d+", score.__doc__ or "") == [f"{none:.2f}", f"{few:.2f}"]
 
 
 def test_a_paired_difference_is_the_t_test_where_nothing_is_shared() -> None:

@@ -8,7 +8,7 @@ from grmp.runtime import Runtime
 from study.params import Params
 from study.playground.view import class_attention, crop_size, view
 
-ROUNDING = {"rtol": 2e-5, "atol": 2e-6}  # tests/test_towers.py says why
+ROUNDING = {"rtol": 2e-5, "atol": 2e-6}  # tests/grmp/test_towers.py says why
 
 
 @pytest.fixture

@@ -1,12 +1,14 @@
 """Compares numbers made now with the committed ones."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 import typer
+from ruamel.yaml import YAML
 
 from grmp.errors import UserError, in_one_line
 from grmp.io.table import read_csv
@@ -14,6 +16,7 @@ from study.reports.device import processor
 
 METRICS = ("reports/metrics.json", "reports/distort.json", "reports/backbone.json", "reports/pretrain.json")
 KEY = ["variant", "labels", "repeat"]
+LOCK, GIVEN = "dvc.lock", ("cmd", "deps", "params")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Compare numbers made now with committed ones.")
 Tolerance = Annotated[float, typer.Option(help="largest difference that is no failure")]
@@ -65,14 +68,36 @@ def compare_runs(again: pd.DataFrame, kept: pd.DataFrame) -> pd.DataFrame:
 
 @app.command()
 def tree() -> None:
-    """After `make study`: exit status 1 where a tracked file changed, on a processor like that of the reports."""
+    """After `make study`: exit status 1 where a tracked file changed, on a processor like that of the reports.
+
+    A page whose sources were edited after it was committed may differ: it names a digest of them. So may outputs in
+    dvc.lock of stages whose dependencies were edited.
+    """
     if processor() not in (committed("reports/03_finetune.ipynb") or ""):
         typer.echo("made on another kind of processor: `metrics` compares the numbers")
         return
-    changed = subprocess.run(["git", "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
-    if changed.stdout:
-        raise UserError(f"made again on the same kind of processor, these differ: {' '.join(changed.stdout.split())}")
-    typer.echo("the same bytes as committed")
+    found = subprocess.run(["git", "diff", "--name-only", "HEAD"], capture_output=True, text=True, check=True)
+    changed = {path: Path(path).read_text(encoding="utf-8", errors="replace") for path in found.stdout.split()}
+    later = [path for path, text in changed.items() if sources(committed(path)) != sources(text)]
+    differ = [path for path in changed if path not in [LOCK, *later]]
+    if LOCK in changed:
+        differ += [f"{LOCK}: {stage}" for stage in moved(committed(LOCK), changed[LOCK])]
+    if differ:
+        raise UserError(f"made again on the same kind of processor, these differ: {', '.join(differ)}")
+    but = f", but for pages of other sources: {', '.join(later)}" if later else ""
+    typer.echo(f"the same bytes as committed{but}")
+
+
+def sources(page: str | None) -> list[str]:
+    """The digests of its sources that a page names, one at most."""
+    return re.findall(r"sources ([0-9a-f]{12})\b", page or "")
+
+
+def moved(before: str | None, after: str) -> list[str]:
+    """Stages of two dvc.lock files that made other outputs from the same dependencies and parameters."""
+    old, new = (YAML(typ="safe").load(lock or "stages: {}")["stages"] for lock in (before, after))
+    given = [name for name in old if name in new and all(old[name].get(k) == new[name].get(k) for k in GIVEN)]
+    return [name for name in given if old[name]["outs"] != new[name]["outs"]]
 
 
 @app.command()
