@@ -29,7 +29,7 @@ WORDS = {
     **dict.fromkeys(("apache", "apache 2.0", "apache, version 2.0", "apache software", "apache 2"), "Apache-2.0"),
     # Unnumbered, as in PyPI's classifier; both that it can mean are permissive.
     **dict.fromkeys(("bsd", "new bsd", "bsd 3-clause", "3-clause bsd"), "BSD-3-Clause"),
-    "bsd 2-clause": "BSD-2-Clause",
+    **dict.fromkeys(("bsd 2-clause", "2-clause bsd"), "BSD-2-Clause"),
     **dict.fromkeys(("isc", "isc (iscl)"), "ISC"),
     **dict.fromkeys(("psfl", "python software foundation"), "PSF-2.0"),
     **dict.fromkeys(("mozilla public 2.0 (mpl 2.0)", "mpl 2.0"), "MPL-2.0"),
