@@ -11,7 +11,7 @@ import pandas as pd
 
 from grmp.errors import UserError
 from grmp.io.table import read_csv
-from study.docs.evidence import BIQ2021_RATIO, LIVEC_RATIO, means, medians, optimism, paired, tested
+from study.docs.evidence import BIQ2021_RATIO, LIVEC_RATIO, Difference, means, medians, optimism, paired, tested
 from study.docs.rounding import effects
 from study.reports.intervals import median_interval, median_level
 from study.reports.looks import title
@@ -24,6 +24,8 @@ SHOWN = ("full", "without_mpp", "without_qgr", "without_both", "ridge", "probe",
 MPP = ("full", "without_mpp")
 QGR = ("full", "without_qgr")
 PROBE = ("full_probe", "probe")
+ESTIMATE = ["difference", "low", "high"]
+"""Columns of a table of differences, as `Difference` takes them."""
 Blocks = Mapping[str, Callable[[Path], str]]
 _BLOCK = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", flags=re.DOTALL)
 
@@ -81,8 +83,7 @@ def replicated(reports: Path) -> str:
     each = ", ".join(f"{mean:.3f}" for mean in means["full"])
     held = read_csv(reports / "livec/components.csv").set_index("idea")
     told = " and ".join(
-        f"{idea} {row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
-        for idea, row in held.loc[["MPP", "QGR"]].iterrows()
+        f"{idea} {Difference(*row).short()}" for idea, row in held.loc[["MPP", "QGR"], ESTIMATE].iterrows()
     )
     first = held.iloc[0]
     best = ", the best of them" if means["full"].idxmax() == 1 else ""
@@ -109,9 +110,7 @@ def findings(reports: Path) -> str:
     """Eight findings, each with one estimate and what limits it."""
     human, generated = human_runs(reports), generated_runs(reports)
     choices = read_csv(reports / "livec/choices.csv").set_index("choice")
-    control = {
-        name: f"{row['difference']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})" for name, row in choices.iterrows()
-    }
+    control = {name: Difference(*row).short() for name, row in choices[ESTIMATE].iterrows()}
     development = read_csv(reports / "development.csv").set_index(["option", "labels"])
     options = ("both", "both, prior 10", "both, blocks 4 to 11, prior 10", "stacked")
     scales, of_three, of_eight, stacked = (development.loc[(name, 50)] for name in options)

@@ -133,9 +133,10 @@ def summary(results: pd.DataFrame, settings: Params, made_by: str, runtime: Runt
 
 def write(out: Path, results: pd.DataFrame, settings: Params, made_by: str, runtime: Runtime) -> None:
     """Write results.csv and the page README.md to `out`, and show the page."""
+    page = summary(results, settings, made_by, runtime)
     write_whole(out / "results.csv", results.to_csv(index=False))
-    write_whole(out / "README.md", summary(results, settings, made_by, runtime))
-    typer.echo((out / "README.md").read_text(encoding="utf-8"))
+    write_whole(out / "README.md", page)
+    typer.echo(page)
 
 
 def main(

@@ -3,35 +3,16 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
+from rated_set import make_rated_set
 from tiny_clone import TINY, edit, make_clone, run
 
-COUNT = 24
 CHOICES = {
     "anew": {"distort.window": 1.0},
     "earlier_probe": {"variant": "full_probe", "finetune.probe_blocks": [1]},
     "squashed": {"variant": "ridge", "target.fit": "squash"},
 }
-ROLES = ["train"] * 16 + ["val"] * 2 + ["test"] * 6
-
-
-def make_rated_set(folder: Path) -> None:
-    """Noisy images of a few sizes: the more noise, the lower the score."""
-    (folder / "images").mkdir(parents=True)
-    (folder / "splits").mkdir()
-    generator, names = np.random.default_rng(0), [f"{number}.png" for number in range(COUNT)]
-    for number, name in enumerate(names):
-        noise = generator.normal(128, 4 * number, (48 + number, 60, 3)).clip(0, 255).astype(np.uint8)
-        Image.fromarray(noise).save(folder / "images" / name)
-    scores = {"image": [f"images/{name}" for name in names], "mos": np.linspace(95, 5, COUNT)}
-    pd.DataFrame(scores).to_csv(folder / "scores.csv", index=False)
-    for split in (1, 2):
-        roles = generator.permutation(ROLES)
-        table = pd.DataFrame({"image": names, "role": roles, "scene": ["night", "plant"] * (COUNT // 2)})
-        table.to_csv(folder / f"splits/{split:02}.csv", index=False)
 
 
 @pytest.fixture(scope="module")

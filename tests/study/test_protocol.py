@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
 from open_clip import CLIP
-from PIL import Image
+from rated_set import make_rated_set
 
 from grmp.finetune import Outcome
 from grmp.io import backbone
@@ -52,19 +51,6 @@ def test_the_best_look_is_chosen_by_the_sum_and_their_number_is_named() -> None:
     assert (row["srcc_plateau"], row["looks_plateau"]) == (-1.0, 1)
 
 
-def write_rated(folder: Path, count: int = 20) -> None:
-    """Small images with scores, and one split of them."""
-    draw = np.random.default_rng(0)
-    names = [f"{number}.png" for number in range(count)]
-    (folder / "images").mkdir(parents=True)
-    (folder / "splits").mkdir()
-    for name in names:
-        Image.fromarray(draw.integers(0, 256, (60, 80, 3), dtype=np.uint8)).save(folder / "images" / name)
-    pd.DataFrame({"image": names, "mos": draw.uniform(0, 100, count)}).to_csv(folder / "scores.csv", index=False)
-    roles = ["test" if number % 4 == 0 else "train" for number in range(count)]
-    pd.DataFrame({"image": names, "role": roles}).to_csv(folder / "splits/1.csv", index=False)
-
-
 def test_the_command_measures_both_protocols_on_the_prompts_of_a_study(
     clip: CLIP, config: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,7 +58,7 @@ def test_the_command_measures_both_protocols_on_the_prompts_of_a_study(
     settings = load_preset(BASE, PRESET, parse_changes(FEW))
     backbone.save(Path("artifacts/weights/clip.safetensors"), clip, config, settings.backbone)
     save_prompts(Path("artifacts/prompts/prompts.safetensors"), prompted(clip, settings.prompts))
-    write_rated(tmp_path / "rated")
+    make_rated_set(tmp_path / "rated")
     main(tmp_path / "rated", base=BASE, preset=PRESET, change=FEW)
     table = pd.read_csv("reports/protocol/results.csv")
     assert table[["labels", "count", "repeat", "looks", "looks_plateau"]].to_numpy().tolist() == [[8, 8, 1, 2, 2]]
