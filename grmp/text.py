@@ -13,7 +13,7 @@ from grmp.towers import embed_tokens, encode_text
 SCENES = ("animal", "cityscape", "human", "indoor", "landscape", "night", "plant", "still_life", "others")
 """The nine scenes of LIQE (Zhang et al., CVPR 2023)."""
 SCENE_TEMPLATES = ("a photo of a {}", "a picture of a {}", "a close-up photo of a {}", "an image of {}", "{}")
-"""The first is the one of METHOD: LIQE's scene prompt; the others only vary the training."""
+"""The first is LIQE's scene prompt, which QGR uses (docs/method.md); the others only vary the training."""
 
 
 def tokenise(clip: CLIP, texts: list[str]) -> Int[Tensor, "b c"]:

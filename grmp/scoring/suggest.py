@@ -24,9 +24,7 @@ _log = logging.getLogger(__name__)
 TOGETHER = 256  # images whose crops are in memory
 
 
-def suggest(
-    data: Path, count: int, settings: Method, labelled: Path | None = None, folders: Folders | None = None
-) -> pd.DataFrame:
+def suggest(data: Path, count: int, settings: Method, labelled: Path | None = None) -> pd.DataFrame:
     """A table for `grmp fit`: `count` images below the folder `data`, the most telling first, and an empty column mos.
 
     Images that the table `labelled` names have labels already. One that cannot be read is left out, with a warning.
@@ -39,7 +37,7 @@ def suggest(
         names = read_columns(labelled, "image")["image"]
         refuse_outside(labelled, data, names)
         known = {data / name for name in names}
-    model, prior = load_start(settings, folders or Folders(), runtime)
+    model, prior = load_start(settings, Folders(), runtime)
     views, blocks = settings.image.views, settings.finetune.probe_blocks
     paths, crops, parts, readable = find_images([data]), [], [], []
     refuse_outside(data, data, [path.relative_to(data).as_posix() for path in paths])

@@ -155,6 +155,6 @@ def agreement(cells: pd.DataFrame, column: str = "similarity") -> float:
     return srcc(cells[column].to_numpy(), cells["score"].to_numpy())
 
 
-def agreement_per_type(cells: pd.DataFrame, column: str = "similarity") -> pd.Series:
+def agreement_per_type(cells: pd.DataFrame) -> pd.Series:
     """SRCC, -1..1, over the five levels of each type, indexed by type."""
-    return pd.Series({kind: agreement(rows, column) for kind, rows in cells.groupby("type")}, name="srcc")
+    return pd.Series({kind: agreement(rows) for kind, rows in cells.groupby("type")}, name="srcc")

@@ -16,12 +16,7 @@ WIDE = 10
 
 
 def random_split(
-    manifest: pd.DataFrame,
-    folder: Path,
-    test_share: float,
-    seed: int,
-    val_share: float = 0.0,
-    distance: int = DISTANCE,
+    manifest: pd.DataFrame, folder: Path, test_share: float, seed: int, val_share: float = 0.0
 ) -> pd.DataFrame:
     """Deal images to train and test (and val on request), whole contents at a time.
 
@@ -34,7 +29,6 @@ def random_split(
         test_share: share of the images that test, kept as nearly as whole contents allow.
         seed: which ones.
         val_share: share of the images that validate.
-        distance: bits of a perceptual hash up to which two images are one content.
 
     Returns:
         Columns image and role, one row per image, sorted by image.
@@ -45,7 +39,7 @@ def random_split(
     if test_share <= 0 or val_share < 0 or test_share + val_share >= 1:
         raise UserError(f"split: test {test_share:g} and val {val_share:g} must be shares that leave some for train")
     ordered = manifest.sort_values("image", ignore_index=True)
-    groups = _contents(ordered, folder, distance)
+    groups = _contents(ordered, folder)
     order = np.random.default_rng([seed, 1]).permutation(groups.max() + 1)
     sizes = np.bincount(groups)[order]
     # A content goes where its middle falls: shares are met without a bias to either side.
@@ -75,12 +69,12 @@ def set_aside(manifest: pd.DataFrame, folder: Path, count: int) -> tuple[pd.Data
     return manifest.assign(reference=groups.astype(str)), np.isin(groups, enough)
 
 
-def _contents(manifest: pd.DataFrame, folder: Path, distance: int) -> np.ndarray:
+def _contents(manifest: pd.DataFrame, folder: Path) -> np.ndarray:
     """The number of each row's content, from 0."""
     contents = manifest["reference"].astype(object).copy()
     bare = contents == ""
     if bare.any():
-        alike = group_alike(hash_images(folder, manifest["image"][bare]), distance)
+        alike = group_alike(hash_images(folder, manifest["image"][bare]), DISTANCE)
         contents[bare] = pd.Series(alike, index=contents.index[bare])
     return pd.factorize(contents)[0]
 

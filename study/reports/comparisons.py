@@ -15,6 +15,7 @@ from jaxtyping import Float
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from study.reports.intervals import LEVEL
 from study.reports.looks import title
 
 IDEAS = {"MPP": ("full", "without_mpp"), "QGR": ("full", "without_qgr"), "Probe (ours)": ("full_probe", "full")}
@@ -144,18 +145,17 @@ def holm(p: pd.Series) -> pd.Series:
     return pd.Series(corrected, index=known.index, dtype=float).reindex(p.index)
 
 
-def claim(name: str, row: Any, alpha: float = 0.05) -> str:
+def claim(name: str, row: Any) -> str:
     """What a comparison shows, as one sentence that does not claim a difference where the interval holds zero.
 
     Args:
         name: whose effect it is, the sentence's subject.
         row: with difference, low, high, p.
-        alpha: the level below which a difference is claimed.
     """
     facts = f"95 % interval {row.low:+.3f} to {row.high:+.3f}, p {probability(row.p)}"
     if np.isnan(row.p):
         return f"{name}: {row.difference:+.3f} SRCC in one repeat, from which nothing can be claimed."
-    if row.p >= alpha:
+    if row.p >= 1 - LEVEL:
         return f"{name}: no difference of SRCC can be claimed ({row.difference:+.3f}, {facts})."
     return f"{name} {'adds' if row.difference > 0 else 'costs'} {abs(row.difference):.3f} SRCC ({facts})."
 

@@ -17,16 +17,15 @@ DODGE = 0.02  # of the axis, in factors of ten: enough that error bars at the sa
 CLOSE = 1.25  # the ratio of two counts under which the smaller is left out of the learning curves
 
 
-def learning_curves(results: pd.DataFrame, metric: str = "srcc") -> Figure:
-    """The metric against the number of labels: mean over the repeats with its 95 % interval, one line per variant.
+def learning_curves(results: pd.DataFrame) -> Figure:
+    """SRCC against the number of labels: mean over the repeats with its 95 % interval, one line per variant.
 
     A number of labels that lies close under a larger one is left out, as their points would mix.
 
     Args:
-        results: columns variant, labels (as in params.yaml), count (images), repeat, and the metric.
-        metric: name of the column.
+        results: columns variant, labels (as in params.yaml), count (images), repeat and srcc.
     """
-    return _curves(results, metric, metric.upper())
+    return _curves(results, "srcc", "SRCC")
 
 
 def optimism_plot(results: pd.DataFrame) -> Figure:

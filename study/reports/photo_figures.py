@@ -21,13 +21,14 @@ from study.data.distortions import DISTORTIONS
 from study.reports.style import closed
 
 LINE = 0.17  # inches of a line of a title above a picture
+QUALITY = 65  # of figures as JPEG, 1 to 95
 _NAMES = {str(kind.number): kind.title for kind in DISTORTIONS}
 
 
-def as_jpeg(figure: Figure, quality: int = 65) -> IPython.display.Image:
-    """The figure as JPEG (`quality` 1 to 95) at the size at which it is shown, for photographs."""
+def as_jpeg(figure: Figure) -> IPython.display.Image:
+    """The figure as JPEG at the size at which it is shown, for photographs."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="jpeg", pil_kwargs={"quality": quality, "optimize": True})
+    figure.savefig(buffer, format="jpeg", pil_kwargs={"quality": QUALITY, "optimize": True})
     return IPython.display.Image(buffer.getvalue(), format="jpeg")
 
 

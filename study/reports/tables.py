@@ -92,9 +92,9 @@ def _sweep_runs(results: pd.DataFrame, folder: Path, sweep: dict[str, Any], stre
     return pd.concat([none, full, others]).drop_duplicates(["strength", "repeat"])
 
 
-def score_table(results: pd.DataFrame, cell: Callable[[pd.Series], str], metric: str = "srcc") -> pd.DataFrame:
-    """A row per variant and a column per number of labels; `cell` writes what stands for the repeats' values."""
-    table = results.groupby(["variant", "count"])[metric].agg(cell).unstack().fillna("")
+def score_table(results: pd.DataFrame, cell: Callable[[pd.Series], str]) -> pd.DataFrame:
+    """A row per variant and a column per number of labels; `cell` writes what stands for the repeats' SRCC."""
+    table = results.groupby(["variant", "count"])["srcc"].agg(cell).unstack().fillna("")
     table = table.loc[variants_in(table.index)].rename(index=title, columns=lambda count: f"{count} labels")
     return table.rename_axis(index="variant", columns=None).reset_index()
 

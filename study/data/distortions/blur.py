@@ -7,6 +7,7 @@ from jaxtyping import Float32
 from study.data.distortions.core import Distortion, Image
 
 Kernel = Float32[np.ndarray, "side side"]
+OVERSAMPLING = 32  # places within a pixel, along either axis, at which a disc is asked whether it covers them
 
 
 def gaussian_blur(image: Image, sigma: float, generator: np.random.Generator) -> Image:
@@ -15,10 +16,10 @@ def gaussian_blur(image: Image, sigma: float, generator: np.random.Generator) ->
     return cv2.GaussianBlur(image, (side, side), sigma, borderType=cv2.BORDER_REPLICATE)
 
 
-def disc_kernel(radius: float, oversampling: int = 32) -> Kernel:
+def disc_kernel(radius: float) -> Kernel:
     """The share of each pixel that a disc of `radius` pixels covers, normalised to sum 1 (MATLAB's `fspecial`)."""
     reach = int(np.ceil(radius - 0.5))
-    fine = (np.arange((2 * reach + 1) * oversampling) + 0.5) / oversampling - reach - 0.5
+    fine = (np.arange((2 * reach + 1) * OVERSAMPLING) + 0.5) / OVERSAMPLING - reach - 0.5
     disc = (fine[:, None] ** 2 + fine**2 <= radius**2).astype(np.float32)
     kernel = cv2.resize(disc, (2 * reach + 1, 2 * reach + 1), interpolation=cv2.INTER_AREA)
     return kernel / kernel.sum()
