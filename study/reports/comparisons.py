@@ -15,7 +15,6 @@ from jaxtyping import Float
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from study.reports.intervals import LEVEL
 from study.reports.looks import title
 
 IDEAS = {"MPP": ("full", "without_mpp"), "QGR": ("full", "without_qgr"), "Probe (ours)": ("full_probe", "full")}
@@ -29,6 +28,8 @@ EXPLORATORY = (
     ("without_mpp", "without_both"),
 )
 """What else is compared: the p values of these are corrected together, by Holm's method."""
+ALPHA = 0.05
+"""The p value below which a difference is claimed."""
 COMPARED_WITH = {"without_mpp_probe": "full_probe"}
 """A variant of choices alone, and the variant of the grid that it is compared with."""
 
@@ -155,7 +156,7 @@ def claim(name: str, row: Any) -> str:
     facts = f"95 % interval {row.low:+.3f} to {row.high:+.3f}, p {probability(row.p)}"
     if np.isnan(row.p):
         return f"{name}: {row.difference:+.3f} SRCC in one repeat, from which nothing can be claimed."
-    if row.p >= 1 - LEVEL:
+    if row.p >= ALPHA:
         return f"{name}: no difference of SRCC can be claimed ({row.difference:+.3f}, {facts})."
     return f"{name} {'adds' if row.difference > 0 else 'costs'} {abs(row.difference):.3f} SRCC ({facts})."
 

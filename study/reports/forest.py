@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from study.reports.comparisons import pair_name, probability
+from study.reports.comparisons import ALPHA, pair_name, probability
 from study.reports.style import FAINT, INK, closed, new_axes
 
 ROW = 0.34  # inches
@@ -30,12 +30,12 @@ def forest_plot(rows: pd.DataFrame, names: Sequence[str]) -> Figure:
     axes.set_yticks(range(len(rows)), list(names)[::-1])
     axes.grid(visible=False, axis="y")
     axes.set(xlabel="paired difference of SRCC (mean, 95 % interval)", ylim=(-0.7, len(rows) - 0.3))
-    axes.set_title("● p < 0.05   ○ no difference can be claimed", loc="left")
+    axes.set_title(f"● p < {ALPHA}   ○ no difference can be claimed", loc="left")
     return closed(axes.figure)
 
 
 def _difference(axes: Axes, place: int, row: Any) -> None:
-    claimed = row.p_holm < 0.05
+    claimed = row.p_holm < ALPHA
     colour = INK if claimed else FAINT
     axes.plot([row.low, row.high], [place, place], color=colour, linewidth=2)
     axes.plot(row.difference, place, "o", color=colour, markerfacecolor=colour if claimed else "white", zorder=3)

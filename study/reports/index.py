@@ -19,7 +19,7 @@ from grmp.errors import UserError
 from grmp.io.files import write_whole
 from grmp.io.table import read_csv
 from study.command import run_command
-from study.reports.comparisons import probability
+from study.reports.comparisons import ALPHA, probability
 from study.reports.forest import ideas_plot
 from study.reports.frame import filled, read_template, whole_page
 from study.reports.looks import LOOKS
@@ -176,7 +176,7 @@ def _effect(words: str, row: "pd.Series[float]") -> str:
     facts = f"95 % interval {row.low:+.3f} to {row.high:+.3f}, p {probability(row.p)}"
     if pd.isna(row.p):
         return f"{words} {row.difference:+.3f} SRCC in one repeat"
-    verdict = "" if row.p < 0.05 else ", no difference can be claimed"
+    verdict = "" if row.p < ALPHA else ", no difference can be claimed"
     return f"{words} {row.difference:+.3f} SRCC ({facts}{verdict})"
 
 

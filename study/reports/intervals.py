@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 LEVEL = 0.95
-"""What all intervals are meant to hold."""
+"""What the intervals below are meant to hold."""
 
 
 def t_interval(values: Iterable[float]) -> tuple[float, float]:

@@ -122,3 +122,8 @@ def test_a_difference_is_claimed_only_where_p_is_small(difference: float, p: flo
     assert words in sentence
     assert f"{difference - 0.05:+.3f} to {difference + 0.05:+.3f}" in sentence
     assert ("can be claimed" in sentence) == (p > 0.05)
+
+
+def test_nothing_is_claimed_at_the_bound_itself() -> None:
+    row = pd.Series({"difference": 0.1, "low": 0.0, "high": 0.2, "p": 0.05})
+    assert "no difference of SRCC can be claimed" in claim("MPP", row)
